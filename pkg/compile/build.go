@@ -1,0 +1,35 @@
+package compile
+
+import (
+	"cmp"
+	"slices"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+
+	"github.com/meshc/meshc/pkg/model"
+)
+
+func (b *builder) build() *Configuration {
+	cfg := &Configuration{Proxy: b.proxy, Target: b.target, Sources: b.sources}
+	cfg.Clusters = b.clusters()
+	cfg.Endpoints = b.endpoints()
+	if b.proxy.Type == model.Router {
+		cfg.Listeners = b.gatewayListeners()
+		cfg.Routes = b.gatewayRoutes()
+		cfg.Secrets = b.secrets()
+	} else {
+		cfg.Listeners = b.sidecarListeners()
+		cfg.Routes = b.sidecarRoutes()
+	}
+	cfg.Findings = b.notCompiled()
+	slices.SortStableFunc(cfg.Clusters, func(x, y *clusterv3.Cluster) int { return cmp.Compare(x.Name, y.Name) })
+	slices.SortStableFunc(cfg.Endpoints, func(x, y *endpointv3.ClusterLoadAssignment) int {
+		return cmp.Compare(x.ClusterName, y.ClusterName)
+	})
+	slices.SortStableFunc(cfg.Listeners, func(x, y *listenerv3.Listener) int { return cmp.Compare(x.Name, y.Name) })
+	slices.SortStableFunc(cfg.Routes, func(x, y *routev3.RouteConfiguration) int { return cmp.Compare(x.Name, y.Name) })
+	return cfg
+}

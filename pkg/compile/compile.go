@@ -1,0 +1,87 @@
+// Package compile turns a mesh and a proxy into the Envoy resources that istiod would send that proxy: listeners, route configurations,
+// clusters, endpoints and secrets, shaped and named as istiod does.
+//
+// A configuration is built fresh for each proxy; whatever is shared between proxies is never changed after it was built, and nothing
+// lives in package variables. Files are named for the kind of resource and its direction: a question about the inbound listener is
+// answered in listener_inbound.go.
+package compile
+
+import (
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+
+	"github.com/meshc/meshc/pkg/compile/provenance"
+	"github.com/meshc/meshc/pkg/diag"
+	"github.com/meshc/meshc/pkg/model"
+)
+
+// Target says for which Envoy the configuration is meant.
+type Target string
+
+const (
+	// Envoy is stock Envoy: no filter that only Istio's build has, no secret server.
+	Envoy Target = "envoy"
+	// IstioProxy is Istio's build, for comparison with what a live istiod sends.
+	IstioProxy Target = "istio-proxy"
+)
+
+// Options of a compiler. The zero value compiles for stock Envoy.
+type Options struct {
+	Target Target
+}
+
+// Configuration is what one proxy would be told. Route configurations are apart from the listeners that name them (rds) and endpoints
+// from their clusters, as over xDS; package emit puts them inline.
+type Configuration struct {
+	Proxy     *model.Proxy
+	Target    Target
+	Listeners []*listenerv3.Listener
+	Routes    []*routev3.RouteConfiguration
+	Clusters  []*clusterv3.Cluster
+	Endpoints []*endpointv3.ClusterLoadAssignment
+	Secrets   []*tlsv3.Secret
+	// Sources tells which YAML shaped which message.
+	Sources *provenance.Map
+	// Findings name what of the input bears on this proxy and is not compiled.
+	Findings []diag.Finding
+}
+
+// Compiler compiles the proxies of one mesh. It is safe for concurrent use.
+type Compiler struct {
+	mesh *model.Mesh
+	opts Options
+}
+
+// New returns a compiler for the mesh.
+func New(mesh *model.Mesh, opts Options) *Compiler {
+	if opts.Target == "" {
+		opts.Target = Envoy
+	}
+	return &Compiler{mesh: mesh, opts: opts}
+}
+
+// Compile returns the configuration of one proxy. Listeners, routes, clusters and endpoints are each ordered by name.
+func (c *Compiler) Compile(p *model.Proxy) *Configuration {
+	b := &builder{
+		mesh: c.mesh, proxy: p, target: c.opts.Target, scope: c.mesh.ScopeOf(p),
+		sources: provenance.New(),
+	}
+	return b.build()
+}
+
+// Compile is New(mesh, opts).Compile(p), for callers with one proxy.
+func Compile(mesh *model.Mesh, p *model.Proxy, opts Options) *Configuration {
+	return New(mesh, opts).Compile(p)
+}
+
+// builder builds the configuration of one proxy. It holds only what nearly every part reads; parts take anything else as parameters.
+type builder struct {
+	mesh    *model.Mesh
+	proxy   *model.Proxy
+	target  Target
+	scope   *model.Scope
+	sources *provenance.Map
+}

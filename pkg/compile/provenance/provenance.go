@@ -1,0 +1,118 @@
+// Package provenance remembers which YAML shaped which Envoy message.
+//
+// The map is keyed by the identity of a message (its pointer), so recording costs one map write, needs no paths while the configuration
+// is being built, and survives reordering. It also owns the packing of messages into google.protobuf.Any: the packed message stays
+// reachable, so the writer and the simulator can walk into a filter without decoding it, and find the sources of its parts.
+package provenance
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/meshc/meshc/pkg/model/resource"
+)
+
+// Map belongs to the configuration of one proxy and is not safe for concurrent use.
+type Map struct {
+	sources map[proto.Message][]resource.Source
+	inner   map[*anypb.Any]proto.Message
+}
+
+// New returns an empty map.
+func New() *Map {
+	return &Map{sources: map[proto.Message][]resource.Source{}, inner: map[*anypb.Any]proto.Message{}}
+}
+
+// Add records that sources shaped msg, after those already recorded. Repetitions are dropped.
+func (m *Map) Add(msg proto.Message, sources ...resource.Source) {
+	have := m.sources[msg]
+next:
+	for _, s := range sources {
+		if s.Resource == nil {
+			continue
+		}
+		for _, h := range have {
+			if h == s {
+				continue next
+			}
+		}
+		have = append(have, s)
+	}
+	if len(have) > 0 {
+		m.sources[msg] = have
+	}
+}
+
+// Of returns what shaped msg itself, in the order recorded; parents and children have their own.
+func (m *Map) Of(msg proto.Message) []resource.Source { return m.sources[msg] }
+
+// Pack wraps msg into an Any, deterministically, and remembers it. The message must not be changed afterwards.
+func (m *Map) Pack(msg proto.Message) *anypb.Any {
+	value, err := proto.MarshalOptions{Deterministic: true}.Marshal(msg)
+	if err != nil {
+		// Only invalid UTF-8 can fail here, and the loader has refused that.
+		panic(fmt.Sprintf("packing %s: %v", msg.ProtoReflect().Descriptor().FullName(), err))
+	}
+	packed := &anypb.Any{TypeUrl: "type.googleapis.com/" + string(msg.ProtoReflect().Descriptor().FullName()), Value: value}
+	m.inner[packed] = msg
+	return packed
+}
+
+// Unpack returns the message inside an Any: the one that Pack was given, or else a decoded copy.
+func (m *Map) Unpack(packed *anypb.Any) (proto.Message, error) {
+	if msg, ok := m.inner[packed]; ok {
+		return msg, nil
+	}
+	msg, err := packed.UnmarshalNew()
+	if err != nil {
+		return nil, err
+	}
+	m.inner[packed] = msg
+	return msg, nil
+}
+
+// Clone returns a deep copy of msg whose parts keep their sources. Whoever changes a message that another proxy or a later
+// step can see changes a clone.
+func Clone[T proto.Message](m *Map, msg T) T {
+	c := proto.Clone(msg).(T)
+	m.carry(msg.ProtoReflect(), c.ProtoReflect())
+	return c
+}
+
+// carry copies sources and packed messages from one tree to its equal copy.
+func (m *Map) carry(from, to protoreflect.Message) {
+	if s := m.sources[from.Interface()]; s != nil {
+		m.sources[to.Interface()] = s
+	}
+	if a, ok := from.Interface().(*anypb.Any); ok {
+		if msg, ok := m.inner[a]; ok {
+			m.inner[to.Interface().(*anypb.Any)] = msg
+		}
+		return
+	}
+	from.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case fd.IsMap():
+			if fd.MapValue().Message() == nil {
+				return true
+			}
+			other := to.Get(fd).Map()
+			v.Map().Range(func(k protoreflect.MapKey, mv protoreflect.Value) bool {
+				m.carry(mv.Message(), other.Get(k).Message())
+				return true
+			})
+		case fd.Message() == nil:
+		case fd.IsList():
+			other := to.Get(fd).List()
+			for i := range v.List().Len() {
+				m.carry(v.List().Get(i).Message(), other.Get(i).Message())
+			}
+		default:
+			m.carry(v.Message(), to.Get(fd).Message())
+		}
+		return true
+	})
+}

@@ -1,0 +1,44 @@
+package model
+
+import (
+	meshconfig "istio.io/api/mesh/v1alpha1"
+
+	"github.com/meshc/meshc/pkg/model/resource"
+)
+
+// Settings are the mesh-wide settings, merged from their sources over Istio's defaults
+// (https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/).
+type Settings struct {
+	// Mesh is never nil; DefaultConfig in it neither.
+	Mesh *meshconfig.MeshConfig
+	// Networks is never nil.
+	Networks *meshconfig.MeshNetworks
+	// Sources are the documents that were merged, lowest precedence first.
+	Sources []resource.Source
+
+	// DomainSuffix is the cluster's DNS domain: cluster.local.
+	DomainSuffix string
+	// ClusterID is the name of the cluster: Kubernetes.
+	ClusterID string
+	// MeshID and Network are those of the installation, "" where unset.
+	MeshID  string
+	Network string
+	// Injection is what the ConfigMap istio-sidecar-injector or IstioOperator values say of sidecar injection.
+	EnableNamespacesByDefault bool
+}
+
+// RootNamespace is where mesh-wide policies live: istio-system unless MeshConfig says otherwise.
+func (s Settings) RootNamespace() string {
+	if ns := s.Mesh.GetRootNamespace(); ns != "" {
+		return ns
+	}
+	return "istio-system"
+}
+
+// TrustDomain is the first part of every workload's identity: cluster.local unless MeshConfig says otherwise.
+func (s Settings) TrustDomain() string {
+	if td := s.Mesh.GetTrustDomain(); td != "" {
+		return td
+	}
+	return "cluster.local"
+}
