@@ -21,4 +21,11 @@ type Options struct {
 
 // Load reads the mesh from files, directories (recursively), globs and "-". What cannot be read or decoded becomes a finding of the mesh
 // while the rest is loaded; an error means that there is no mesh at all (wrong usage, cancelled, an option's file is bad).
-func Load(ctx context.Context, opts Options, paths ...string) (*Mesh, error) { panic("unfinished") }
+func Load(ctx context.Context, opts Options, paths ...string) (*Mesh, error) {
+	m := &Mesh{}
+	if err := m.loadSettings(ctx, opts); err != nil {
+		return nil, err
+	}
+	m.buildIndex()
+	return m, nil
+}
