@@ -1,0 +1,207 @@
+// Package emit turns what was compiled into files: Envoy bootstraps with their source maps, goldens, and the differences between two sets of
+// either.
+//
+// Nothing here changes a compiled configuration: where a bootstrap says something else than xDS does (routes and endpoints inline), the
+// message around it is copied one level deep and its parts are shared.
+package emit
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/meshc/meshc/pkg/compile"
+	"github.com/meshc/meshc/pkg/emit/canonical"
+	"github.com/meshc/meshc/pkg/model"
+)
+
+// Bootstrap returns the proxy's Envoy bootstrap as JSON in canonical form (package canonical), ending in a line feed. Routes stand
+// inline in the HTTP connection managers and endpoints in the clusters. The bytes depend on what the configuration says and not on
+// the order in which it lists it. It fails only on messages that have no JSON form, which the compiler does not make.
+func Bootstrap(cfg *compile.Configuration) ([]byte, error) {
+	a := newAssembly(cfg)
+	out, err := canonical.Marshal(a.bootstrap(), canonical.Options{Unpack: a.unpack})
+	if err != nil {
+		return nil, fmt.Errorf("writing the bootstrap of %s: %w", cfg.Proxy.ID(), err)
+	}
+	return out, nil
+}
+
+// assembly puts one bootstrap together.
+type assembly struct {
+	cfg       *compile.Configuration
+	routes    map[string]*routev3.RouteConfiguration
+	endpoints map[string]*endpointv3.ClusterLoadAssignment
+	// inlined holds what stands inside an Any of the bootstrap and not of the configuration: connection managers with their routes.
+	inlined map[*anypb.Any]proto.Message
+	// origin leads from a copy to the message that it was made from, which is the one whose sources are known.
+	origin map[proto.Message]proto.Message
+}
+
+func newAssembly(cfg *compile.Configuration) *assembly {
+	a := &assembly{
+		cfg:       cfg,
+		routes:    make(map[string]*routev3.RouteConfiguration, len(cfg.Routes)),
+		endpoints: make(map[string]*endpointv3.ClusterLoadAssignment, len(cfg.Endpoints)),
+		inlined:   map[*anypb.Any]proto.Message{},
+		origin:    map[proto.Message]proto.Message{},
+	}
+	for _, r := range cfg.Routes {
+		a.routes[r.GetName()] = r
+	}
+	for _, e := range cfg.Endpoints {
+		a.endpoints[e.GetClusterName()] = e
+	}
+	return a
+}
+
+func (a *assembly) bootstrap() *bootstrapv3.Bootstrap {
+	static := &bootstrapv3.Bootstrap_StaticResources{
+		Listeners: sorted(a.cfg.Listeners, (*listenerv3.Listener).GetName),
+		Secrets:   sorted(a.cfg.Secrets, (*tlsv3.Secret).GetName),
+	}
+	clusters := make([]*clusterv3.Cluster, 0, len(a.cfg.Clusters)+1)
+	for _, c := range a.cfg.Clusters {
+		clusters = append(clusters, a.cluster(c))
+	}
+	clusters = append(clusters, a.referenced()...)
+	static.Clusters = sorted(clusters, (*clusterv3.Cluster).GetName)
+	return &bootstrapv3.Bootstrap{
+		Node:            node(a.cfg.Proxy),
+		Admin:           &bootstrapv3.Admin{Address: socketAddress("127.0.0.1", adminPort)},
+		StaticResources: static,
+		LayeredRuntime:  layeredRuntime(),
+	}
+}
+
+// sorted returns the resources ordered by name in a slice of their own.
+func sorted[T proto.Message](resources []T, name func(T) string) []T {
+	return slices.SortedStableFunc(slices.Values(resources), func(x, y T) int { return cmp.Compare(name(x), name(y)) })
+}
+
+// cluster returns the cluster with its endpoints inline.
+func (a *assembly) cluster(c *clusterv3.Cluster) *clusterv3.Cluster {
+	kind, ok := c.GetClusterDiscoveryType().(*clusterv3.Cluster_Type)
+	if !ok || c.GetLoadAssignment() != nil {
+		return c
+	}
+	name := cmp.Or(c.GetEdsClusterConfig().GetServiceName(), c.GetName())
+	load := a.endpoints[name]
+	if kind.Type != clusterv3.Cluster_EDS {
+		if load == nil || kind.Type == clusterv3.Cluster_ORIGINAL_DST {
+			return c
+		}
+		out := shallow(c)
+		out.LoadAssignment = load
+		a.origin[out] = c
+		return out
+	}
+	if load == nil {
+		load = &endpointv3.ClusterLoadAssignment{ClusterName: name}
+	}
+	out := shallow(c)
+	out.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
+	if hasHostname(load) {
+		// STATIC wants addresses; names are looked up by STRICT_DNS alone.
+		out.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
+	}
+	out.EdsClusterConfig = nil
+	out.LoadAssignment = load
+	a.origin[out] = c
+	return out
+}
+
+// unpack returns the message inside an Any as the bootstrap shows it: a connection manager with its routes inline.
+func (a *assembly) unpack(packed *anypb.Any) (proto.Message, error) {
+	if m, ok := a.inlined[packed]; ok {
+		return m, nil
+	}
+	m, err := a.cfg.Sources.Unpack(packed)
+	if err != nil {
+		return nil, err
+	}
+	manager, ok := m.(*hcmv3.HttpConnectionManager)
+	if !ok || manager.GetRds() == nil {
+		return m, nil
+	}
+	routes := a.routes[manager.GetRds().GetRouteConfigName()]
+	if routes == nil {
+		// Over xDS Envoy would wait for this table; with nobody to send it, a table without hosts answers 404 as an absent one would.
+		routes = &routev3.RouteConfiguration{Name: manager.GetRds().GetRouteConfigName()}
+	}
+	out := shallow(manager)
+	out.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes}
+	a.inlined[packed] = out
+	a.origin[out] = manager
+	return out, nil
+}
+
+// pack wraps a message that belongs to the bootstrap alone; the configuration's own map stays as it is.
+func (a *assembly) pack(m proto.Message) *anypb.Any {
+	packed := &anypb.Any{TypeUrl: "type.googleapis.com/" + string(m.ProtoReflect().Descriptor().FullName())}
+	a.inlined[packed] = m
+	return packed
+}
+
+// shallow returns a copy of m that shares its parts.
+func shallow[T proto.Message](m T) T {
+	from := m.ProtoReflect()
+	to := from.New()
+	from.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		to.Set(fd, v)
+		return true
+	})
+	return to.Interface().(T)
+}
+
+func hasHostname(load *endpointv3.ClusterLoadAssignment) bool {
+	for _, locality := range load.GetEndpoints() {
+		for _, e := range locality.GetLbEndpoints() {
+			if address := e.GetEndpoint().GetAddress().GetSocketAddress().GetAddress(); address != "" && !isIP(address) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// node introduces the proxy the way istiod's proxies do, so that istioctl and access logs show familiar names.
+func node(p *model.Proxy) *corev3.Node {
+	labels := map[string]any{}
+	for k, v := range p.Labels {
+		labels[k] = v
+	}
+	metadata := map[string]any{"NAME": p.Name, "NAMESPACE": p.Namespace, "LABELS": labels, "CLUSTER_ID": "Kubernetes"}
+	if p.ServiceAccount != "" {
+		metadata["SERVICE_ACCOUNT"] = p.ServiceAccount
+	}
+	if p.Network != "" {
+		metadata["NETWORK"] = p.Network
+	}
+	app := cmp.Or(p.Labels["service.istio.io/canonical-name"], p.Labels["app.kubernetes.io/name"], p.Labels["app"], p.Name)
+	n := &corev3.Node{
+		Id:      fmt.Sprintf("%s~%s~%s~%s.svc.cluster.local", p.Type, p.IP, p.ID(), p.Namespace),
+		Cluster: app + "." + p.Namespace,
+	}
+	// NewStruct refuses invalid UTF-8 alone, which the loader has refused before.
+	n.Metadata, _ = structpb.NewStruct(metadata)
+	if p.Locality != "" {
+		parts := append(strings.SplitN(p.Locality, "/", 3), "", "")
+		n.Locality = &corev3.Locality{Region: parts[0], Zone: parts[1], SubZone: parts[2]}
+	}
+	return n
+}
