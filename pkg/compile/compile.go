@@ -31,6 +31,9 @@ const (
 // Options of a compiler. The zero value compiles for stock Envoy.
 type Options struct {
 	Target Target
+	// SecretsDir is a directory in which NAME/cert-chain.pem, NAME/key.pem and NAME/root-cert.pem hold secrets, "" for none. Only the names of
+	// the files are written into a bootstrap, never what they hold. Target IstioProxy has a secret server and takes no notice of it.
+	SecretsDir string
 }
 
 // Configuration is what one proxy would be told. Route configurations are apart from the listeners that name them (rds) and endpoints
@@ -67,7 +70,7 @@ func New(mesh *model.Mesh, opts Options) *Compiler {
 func (c *Compiler) Compile(p *model.Proxy) *Configuration {
 	b := &builder{
 		mesh: c.mesh, proxy: p, target: c.opts.Target, scope: c.mesh.ScopeOf(p),
-		sources: provenance.New(),
+		secretsDir: c.opts.SecretsDir, sources: provenance.New(),
 	}
 	return b.build()
 }
@@ -84,4 +87,6 @@ type builder struct {
 	target  Target
 	scope   *model.Scope
 	sources *provenance.Map
+	// secretsDir is Options.SecretsDir.
+	secretsDir string
 }

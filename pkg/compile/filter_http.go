@@ -1,0 +1,81 @@
+package compile
+
+import (
+	udpa "github.com/cncf/xds/go/udpa/type/v1"
+	corsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3"
+	faultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/fault/v3"
+	grpcstatsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/grpc_stats/v3"
+	grpcwebv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/grpc_web/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+	alpn "istio.io/api/envoy/config/filter/http/alpn/v2alpha1"
+
+	"github.com/meshc/meshc/pkg/model"
+)
+
+// httpFilters are the filters of a connection manager, in Istio's order: who the peer is, what the protocol asks for, the protocol to the
+// upstream, what routes configure (fault, cors), and the router.
+func (b *builder) httpFilters(direction direction, protocol model.Protocol) []*hcmv3.HttpFilter {
+	var filters []*hcmv3.HttpFilter
+	add := func(name string, config proto.Message) {
+		filters = append(filters, &hcmv3.HttpFilter{
+			Name:       name,
+			ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: b.sources.Pack(config)},
+		})
+	}
+	if b.target == IstioProxy {
+		add("istio.metadata_exchange", peerMetadata(direction))
+	}
+	if protocol == model.GRPCWeb {
+		add("envoy.filters.http.grpc_web", &grpcwebv3.GrpcWeb{})
+	}
+	add("envoy.filters.http.grpc_stats", &grpcstatsv3.FilterConfig{
+		EmitFilterState:        true,
+		PerMethodStatSpecifier: &grpcstatsv3.FilterConfig_StatsForAllMethods{StatsForAllMethods: wrapperspb.Bool(false)},
+	})
+	if b.target == IstioProxy && direction != inbound {
+		add("istio.alpn", alpnOverrides())
+	}
+	add("envoy.filters.http.fault", &faultv3.HTTPFault{})
+	add("envoy.filters.http.cors", &corsv3.Cors{})
+	add("envoy.filters.http.router", &routerv3.Router{})
+	return filters
+}
+
+// peerMetadata configures Istio's exchange of workload names in headers: inbound it reads and answers the caller, outbound the callee.
+func peerMetadata(direction direction) *udpa.TypedStruct {
+	side := "upstream"
+	if direction == inbound {
+		side = "downstream"
+	}
+	empty := func(name string) *structpb.Value {
+		return structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+			name: structpb.NewStructValue(&structpb.Struct{}),
+		}})
+	}
+	list := func(values ...*structpb.Value) *structpb.Value {
+		return structpb.NewListValue(&structpb.ListValue{Values: values})
+	}
+	return &udpa.TypedStruct{
+		TypeUrl: "type.googleapis.com/io.istio.http.peer_metadata.Config",
+		Value: &structpb.Struct{Fields: map[string]*structpb.Value{
+			side + "_discovery":   list(empty("istio_headers"), empty("workload_discovery")),
+			side + "_propagation": list(empty("istio_headers")),
+		}},
+	}
+}
+
+// alpnOverrides makes the upstream connection's ALPN say both what the mesh speaks and what HTTP version the request has.
+func alpnOverrides() *alpn.FilterConfig {
+	override := func(protocol alpn.FilterConfig_Protocol, names ...string) *alpn.FilterConfig_AlpnOverride {
+		return &alpn.FilterConfig_AlpnOverride{UpstreamProtocol: protocol, AlpnOverride: names}
+	}
+	return &alpn.FilterConfig{AlpnOverride: []*alpn.FilterConfig_AlpnOverride{
+		override(alpn.FilterConfig_HTTP10, "istio-http/1.0", "istio", "http/1.0"),
+		override(alpn.FilterConfig_HTTP11, "istio-http/1.1", "istio", "http/1.1"),
+		override(alpn.FilterConfig_HTTP2, "istio-h2", "istio", "h2"),
+	}}
+}

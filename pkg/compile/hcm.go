@@ -1,0 +1,143 @@
+package compile
+
+import (
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	uuidv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/request_id/uuid/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+	meshconfig "istio.io/api/mesh/v1alpha1"
+
+	"github.com/meshc/meshc/pkg/model"
+	"github.com/meshc/meshc/pkg/model/resource"
+)
+
+const httpConnectionManagerName = "envoy.filters.network.http_connection_manager"
+
+// direction is where a listener's traffic comes from, seen from the proxy.
+type direction int
+
+const (
+	// outbound: from the workload to the mesh.
+	outbound direction = iota
+	// inbound: from the mesh to the workload.
+	inbound
+	// gateway: from outside (or from the mesh, at an egress gateway) through a gateway.
+	gateway
+)
+
+// httpConnection says what one HTTP connection manager is for.
+type httpConnection struct {
+	direction  direction
+	statPrefix string
+	// routeName names a route configuration that is sent apart; routeConfig is one inline. One of them is set.
+	routeName   string
+	routeConfig *routev3.RouteConfiguration
+	// protocol is what the port declares, "" where nothing does.
+	protocol model.Protocol
+	sources  []resource.Source
+}
+
+// httpConnectionManager returns the network filter that reads HTTP.
+func (b *builder) httpConnectionManager(c httpConnection) *listenerv3.Filter {
+	return b.networkFilter(httpConnectionManagerName, b.connectionManager(c), c.sources...)
+}
+
+// connectionManager returns the filter's configuration, for callers that add to it before they pack it with networkFilter.
+func (b *builder) connectionManager(c httpConnection) *hcmv3.HttpConnectionManager {
+	m := &hcmv3.HttpConnectionManager{
+		StatPrefix:         c.statPrefix + ";",
+		HttpFilters:        b.httpFilters(c.direction, c.protocol),
+		Tracing:            b.tracing(),
+		StreamIdleTimeout:  durationpb.New(0),
+		UseRemoteAddress:   wrapperspb.Bool(c.direction == gateway),
+		AccessLog:          b.accessLogs(),
+		Proxy_100Continue:  true,
+		UpgradeConfigs:     []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "websocket"}},
+		RequestIdExtension: b.requestID(),
+	}
+	b.normalizePaths(m)
+	switch c.direction {
+	case inbound:
+		m.ServerName = "istio-envoy"
+		m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_APPEND_FORWARD
+		m.SetCurrentClientCertDetails = &hcmv3.HttpConnectionManager_SetCurrentClientCertDetails{
+			Subject: wrapperspb.Bool(true), Dns: true, Uri: true,
+		}
+		if c.protocol.IsHTTP2() {
+			m.Http2ProtocolOptions = &corev3.Http2ProtocolOptions{}
+		}
+	case gateway:
+		m.ServerName = "istio-envoy"
+		m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{}
+		m.SetCurrentClientCertDetails = &hcmv3.HttpConnectionManager_SetCurrentClientCertDetails{
+			Subject: wrapperspb.Bool(true), Cert: true, Dns: true, Uri: true,
+		}
+		b.applyTopology(m)
+	}
+	if c.routeConfig != nil {
+		m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: c.routeConfig}
+	} else {
+		m.RouteSpecifier = &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{
+			RouteConfigName: c.routeName,
+			ConfigSource: &corev3.ConfigSource{
+				ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
+				InitialFetchTimeout:   durationpb.New(0),
+				ResourceApiVersion:    corev3.ApiVersion_V3,
+			},
+		}}
+	}
+	b.sources.Add(m, c.sources...)
+	return m
+}
+
+// applyTopology sets what stands in front of a gateway: how many proxies are trusted, and what becomes of a client's certificate
+// (https://istio.io/latest/docs/ops/configuration/traffic-management/network-topologies/).
+func (b *builder) applyTopology(m *hcmv3.HttpConnectionManager) {
+	topology := b.proxyConfig().GetGatewayTopology()
+	m.XffNumTrustedHops = topology.GetNumTrustedProxies()
+	m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_SANITIZE_SET
+	switch topology.GetForwardClientCertDetails() {
+	case meshconfig.ForwardClientCertDetails_SANITIZE:
+		m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_SANITIZE
+	case meshconfig.ForwardClientCertDetails_FORWARD_ONLY:
+		m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_FORWARD_ONLY
+	case meshconfig.ForwardClientCertDetails_APPEND_FORWARD:
+		m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_APPEND_FORWARD
+	case meshconfig.ForwardClientCertDetails_ALWAYS_FORWARD_ONLY:
+		m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_ALWAYS_FORWARD_ONLY
+	}
+}
+
+// normalizePaths applies MeshConfig.pathNormalization
+// (https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#MeshConfig-ProxyPathNormalization).
+func (b *builder) normalizePaths(m *hcmv3.HttpConnectionManager) {
+	m.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_KEEP_UNCHANGED
+	switch b.mesh.Settings.Mesh.GetPathNormalization().GetNormalization() {
+	case meshconfig.MeshConfig_ProxyPathNormalization_NONE:
+		m.NormalizePath = wrapperspb.Bool(false)
+	case meshconfig.MeshConfig_ProxyPathNormalization_MERGE_SLASHES:
+		m.NormalizePath = wrapperspb.Bool(true)
+		m.MergeSlashes = true
+	case meshconfig.MeshConfig_ProxyPathNormalization_DECODE_AND_MERGE_SLASHES:
+		m.NormalizePath = wrapperspb.Bool(true)
+		m.MergeSlashes = true
+		m.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_UNESCAPE_AND_FORWARD
+	default:
+		m.NormalizePath = wrapperspb.Bool(true)
+	}
+}
+
+// requestID marks requests with a UUID in which Envoy also keeps whether the request is traced.
+func (b *builder) requestID() *hcmv3.RequestIDExtension {
+	return &hcmv3.RequestIDExtension{TypedConfig: b.sources.Pack(&uuidv3.UuidRequestIdConfig{
+		UseRequestIdForTraceSampling: wrapperspb.Bool(true),
+	})}
+}
+
+// proxyConfig is the ProxyConfig that applies to the proxy.
+func (b *builder) proxyConfig() *meshconfig.ProxyConfig {
+	return b.mesh.Settings.Mesh.GetDefaultConfig()
+}
