@@ -33,7 +33,7 @@ func newProxies(s Streams) *cobra.Command {
 				}{orEmpty(proxies)}); err != nil {
 					return inputError(err)
 				}
-				return loadStatus(s, cmd, mesh)
+				return loadStatus(s, mesh)
 			}
 			w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "PROXY\tTYPE\tADDRESS\tFROM")
@@ -47,7 +47,7 @@ func newProxies(s Streams) *cobra.Command {
 			if err := w.Flush(); err != nil {
 				return inputError(err)
 			}
-			return loadStatus(s, cmd, mesh)
+			return loadStatus(s, mesh)
 		},
 	}
 	in.register(cmd)

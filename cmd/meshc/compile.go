@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/meshc/meshc/pkg/compile"
+	"github.com/meshc/meshc/pkg/emit"
+	"github.com/meshc/meshc/pkg/model"
+)
+
+// compileFlags are the flags of every command that compiles.
+type compileFlags struct {
+	target     string
+	secretsDir string
+	proxies    []string
+}
+
+func (f *compileFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.target, "target", string(compile.Envoy), "envoy (stock Envoy runs it) or istio-proxy (with the filters that only Istio's build has)")
+	cmd.Flags().StringVar(&f.secretsDir, "secrets-dir", "", "`directory` in which the running Envoy finds certificates (NAME/cert-chain.pem, key.pem, root-cert.pem)")
+	cmd.Flags().StringArrayVar(&f.proxies, "proxy", nil, "only this proxy, `NAME.NAMESPACE`; may be repeated")
+}
+
+func (f *compileFlags) options() (compile.Options, error) {
+	target := compile.Target(f.target)
+	if target != compile.Envoy && target != compile.IstioProxy {
+		return compile.Options{}, usageError("--target %s: the targets are %s and %s", f.target, compile.Envoy, compile.IstioProxy)
+	}
+	return compile.Options{Target: target, SecretsDir: f.secretsDir}, nil
+}
+
+func newCompile(s Streams) *cobra.Command {
+	var (
+		in     inputFlags
+		flags  compileFlags
+		output string
+	)
+	cmd := &cobra.Command{
+		Use:   "compile PATH… -o DIR",
+		Short: "Write one Envoy bootstrap a proxy",
+		Long: `Compile the mesh into what istiod would tell each Envoy, as a static bootstrap NAME.NAMESPACE.json, with a
+source map beside it (NAME.NAMESPACE.json.map) that 'meshc why' reads.
+
+Addresses that only a cluster knows are made up, always the same for the same input, from 198.18.0.0/15.`,
+		Example: `  meshc compile deploy/ -o out/
+  meshc compile deploy/ --proxy reviews-v1.default -o -`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts, err := flags.options()
+			if err != nil {
+				return err
+			}
+			if output == "" {
+				return usageError("-o is missing: name the directory to write to, or - for standard output")
+			}
+			mesh, err := in.load(cmd.Context(), s, pathsOr(cmd, args))
+			if err != nil {
+				return err
+			}
+			proxies, err := proxiesOf(mesh, flags.proxies)
+			if err != nil {
+				return err
+			}
+			if output == "-" {
+				if len(proxies) != 1 {
+					return usageError("-o - prints one bootstrap and the input describes %d proxies: choose one with --proxy%s", len(proxies), proxyHint(proxies))
+				}
+				text, err := emit.Bootstrap(compile.Compile(mesh, proxies[0], opts))
+				if err != nil {
+					return inputError(err)
+				}
+				if _, err := s.Out.Write(text); err != nil {
+					return inputError(err)
+				}
+				return loadStatus(s, mesh)
+			}
+			if err := os.MkdirAll(output, 0o755); err != nil {
+				return inputError(err)
+			}
+			compiler := compile.New(mesh, opts)
+			bar := newProgress(s, "compiled", len(proxies))
+			err = eachProxy(cmd.Context(), proxies, func(p *model.Proxy) error {
+				defer bar.step()
+				text, err := emit.Bootstrap(compiler.Compile(p))
+				if err != nil {
+					return err
+				}
+				return writeFile(filepath.Join(output, p.ID()+".json"), text)
+			})
+			bar.end()
+			if err != nil {
+				return inputError(err)
+			}
+			if len(proxies) == 0 {
+				fmt.Fprintln(s.Err, "meshc: the input describes no proxies, so nothing was written")
+			}
+			return loadStatus(s, mesh)
+		},
+	}
+	in.register(cmd)
+	flags.register(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "", "`directory` to write to (made if missing), or - for standard output")
+	return cmd
+}
+
+// eachProxy calls fn for every proxy, on all cores.
+func eachProxy(ctx context.Context, proxies []*model.Proxy, fn func(*model.Proxy) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, p := range proxies {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return fn(p)
+		})
+	}
+	return group.Wait()
+}
