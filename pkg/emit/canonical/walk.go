@@ -9,7 +9,7 @@ import (
 )
 
 // Walk calls look with m and every message in it, parents first, those inside an Any too, and with the JSON pointer below m (empty for m),
-// whose bytes are only valid during the call. Where look returns false the walk goes no deeper. Order among siblings is not defined. A nil unpack decodes; an Any that cannot
+// whose bytes are only valid during the call. Where look returns false the walk goes no deeper. Siblings come in no defined order. A nil unpack decodes; an Any that cannot
 // be unpacked is a leaf. Like writing, it stops 500 levels deep.
 func Walk(m proto.Message, unpack func(*anypb.Any) (proto.Message, error), look func(pointer []byte, m proto.Message) bool) {
 	if unpack == nil {

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // wellKnown returns how a type is written whose JSON form is not an object of its fields, nil for any other.
@@ -71,7 +73,7 @@ func (w *writer) packed(m protoreflect.Message, value []byte) {
 		return
 	}
 	r := inner.ProtoReflect()
-	if l := w.layout(r.Descriptor()); l.write == nil && r.Descriptor().FullName() != "google.protobuf.Empty" {
+	if l := w.layout(r.Descriptor()); l.write == nil {
 		if w.Visit != nil {
 			w.Visit(w.pointer, inner)
 		}
@@ -96,16 +98,21 @@ func (w *writer) wrapper(m protoreflect.Message) {
 // duration writes seconds with three, six or nine decimals, or none.
 func (w *writer) duration(m protoreflect.Message) {
 	const most = 315_576_000_000 // 10,000 years, as the type's definition allows
-	seconds, nanos := at(m, 1).Int(), at(m, 2).Int()
+	var seconds, nanos int64
+	if d, ok := m.Interface().(*durationpb.Duration); ok {
+		seconds, nanos = d.GetSeconds(), int64(d.GetNanos())
+	} else {
+		seconds, nanos = at(m, 1).Int(), at(m, 2).Int()
+	}
 	if seconds < -most || seconds > most || nanos <= -1e9 || nanos >= 1e9 || seconds > 0 && nanos < 0 || seconds < 0 && nanos > 0 {
 		w.fail("a duration of %d seconds and %d nanoseconds is out of range", seconds, nanos)
 		return
 	}
-	sign := ""
+	w.buf = append(w.buf, '"')
 	if seconds < 0 || nanos < 0 {
-		sign, seconds, nanos = "-", -seconds, -nanos
+		w.buf, seconds, nanos = append(w.buf, '-'), -seconds, -nanos
 	}
-	w.buf = fmt.Appendf(w.buf, `"%s%d%ss"`, sign, seconds, decimals(nanos))
+	w.buf = append(append(strconv.AppendInt(w.buf, seconds, 10), decimals(nanos)...), `s"`...)
 }
 
 func (w *writer) timestamp(m protoreflect.Message) {

@@ -40,6 +40,10 @@ type Options struct {
 // out of range, text that is not UTF-8, a google.protobuf.Value without a kind, and nesting of more than 500 levels.
 func Marshal(m proto.Message, opts Options) ([]byte, error) {
 	w := writer{Options: opts, layouts: map[protoreflect.MessageDescriptor]*layout{}}
+	w.collect = func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		w.set = append(w.set, field{w.current.field(fd), v})
+		return true
+	}
 	if w.Unpack == nil {
 		w.Unpack = func(a *anypb.Any) (proto.Message, error) { return a.UnmarshalNew() }
 	}
@@ -59,7 +63,10 @@ type writer struct {
 	layouts map[protoreflect.MessageDescriptor]*layout
 	// set is a stack: each message appends its populated fields, writes them in order and cuts them off again.
 	set []field
-	err error
+	// collect appends to set the fields of a message with the layout current. It lives here so that no message costs a closure.
+	collect func(protoreflect.FieldDescriptor, protoreflect.Value) bool
+	current *layout
+	err     error
 }
 
 // field is one populated field of a message that is being written.
@@ -98,10 +105,8 @@ func (w *writer) message(m protoreflect.Message) {
 // fields writes the populated fields as members and reports whether there were any.
 func (w *writer) fields(l *layout, m protoreflect.Message, first bool) bool {
 	start := len(w.set)
-	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		w.set = append(w.set, field{l.field(fd), v})
-		return true
-	})
+	w.current = l
+	m.Range(w.collect)
 	end := len(w.set)
 	slices.SortFunc(w.set[start:end], func(a, b field) int { return a.rank - b.rank })
 	for i := start; i < end; i++ {
