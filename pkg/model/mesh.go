@@ -34,6 +34,10 @@ type Stats struct {
 	Skipped map[string]int
 	// Unread lists what was passed over with its reason: Helm templates, links.
 	Unread []Unread
+	// Unreadable counts files that could not be read at all (missing, no permission, too large, no text), Malformed documents that are no
+	// YAML. Each has a finding.
+	Unreadable int
+	Malformed  int
 }
 
 // Unread is something that was not looked at, and why.

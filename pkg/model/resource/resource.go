@@ -7,6 +7,7 @@ package resource
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -25,6 +26,8 @@ type Resource struct {
 	Name           string
 	Labels         map[string]string
 	Annotations    map[string]string
+	// Created is metadata.creationTimestamp, zero where the document has none.
+	Created time.Time
 	// Object is the typed value. For Istio's kinds it is the message of `spec` (*networkingv1alpha3.VirtualService…, shared by
 	// all served versions); for Kubernetes and Gateway API kinds the whole object (*corev1.Service, *gatewayv1.HTTPRoute…).
 	Object any
@@ -169,27 +172,17 @@ func Index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]
 
 // follow returns the key node (nil for an index) and the value node that the step leads to.
 func (s Step) follow(n *yaml.Node) (key, value *yaml.Node) {
-	for n != nil && n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	if n == nil {
+	if n = deref(n); n == nil {
 		return nil, nil
 	}
 	if s.IsIndex {
 		if n.Kind == yaml.SequenceNode && s.Index >= 0 && s.Index < len(n.Content) {
-			return nil, n.Content[s.Index]
+			return nil, deref(n.Content[s.Index])
 		}
 		return nil, nil
 	}
-	if n.Kind != yaml.MappingNode {
-		return nil, nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == s.Key {
-			return n.Content[i], n.Content[i+1]
-		}
-	}
-	return nil, nil
+	key, value = lookup(n, s.Key)
+	return key, deref(value)
 }
 
 // Source is a place in a resource that shaped something: a resource and a field path in it.
