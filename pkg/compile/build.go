@@ -17,13 +17,14 @@ func (b *builder) build() *Configuration {
 	cfg.Clusters = b.clusters()
 	cfg.Endpoints = b.endpoints()
 	if b.proxy.Type == model.Router {
-		cfg.Listeners = b.gatewayListeners()
-		cfg.Routes = b.gatewayRoutes()
-		cfg.Secrets = b.secrets()
+		merged := b.mergeGateways()
+		cfg.Listeners = b.gatewayListeners(merged)
+		cfg.Routes = b.gatewayRoutes(merged)
 	} else {
 		cfg.Listeners = b.sidecarListeners()
 		cfg.Routes = b.sidecarRoutes()
 	}
+	cfg.Secrets = b.secrets()
 	cfg.Findings = b.notCompiled()
 	slices.SortStableFunc(cfg.Clusters, func(x, y *clusterv3.Cluster) int { return cmp.Compare(x.Name, y.Name) })
 	slices.SortStableFunc(cfg.Endpoints, func(x, y *endpointv3.ClusterLoadAssignment) int {

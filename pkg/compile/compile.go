@@ -31,8 +31,9 @@ const (
 // Options of a compiler. The zero value compiles for stock Envoy.
 type Options struct {
 	Target Target
-	// SecretsDir is a directory in which NAME/cert-chain.pem, NAME/key.pem and NAME/root-cert.pem hold secrets, "" for none. Only the names of
-	// the files are written into a bootstrap, never what they hold. Target IstioProxy has a secret server and takes no notice of it.
+	// SecretsDir is a directory in which NAME/cert-chain.pem, NAME/key.pem and NAME/root-cert.pem hold secrets, "" for none. NAME is a
+	// credentialName, or "default" for the workload's own certificate and the mesh's roots. Only the names of the files are written into a
+	// bootstrap, never what they hold. Target IstioProxy has a secret server and takes no notice of it.
 	SecretsDir string
 }
 
@@ -70,7 +71,7 @@ func New(mesh *model.Mesh, opts Options) *Compiler {
 func (c *Compiler) Compile(p *model.Proxy) *Configuration {
 	b := &builder{
 		mesh: c.mesh, proxy: p, target: c.opts.Target, scope: c.mesh.ScopeOf(p),
-		secretsDir: c.opts.SecretsDir, sources: provenance.New(),
+		secretsDir: c.opts.SecretsDir, secretNames: map[string]bool{}, sources: provenance.New(),
 	}
 	return b.build()
 }
@@ -89,4 +90,6 @@ type builder struct {
 	sources *provenance.Map
 	// secretsDir is Options.SecretsDir.
 	secretsDir string
+	// secretNames are the secrets that the configuration refers to and the bootstrap must hold.
+	secretNames map[string]bool
 }

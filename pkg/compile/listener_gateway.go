@@ -1,6 +1,356 @@
 package compile
 
-import listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
-// gatewayListeners returns the listeners of a gateway proxy, one a port that its Gateways open.
-func (b *builder) gatewayListeners() []*listenerv3.Listener { return nil }
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	proxyprotocolv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/proxy_protocol/v3"
+	tlsinspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/meshc/meshc/pkg/compile/translate"
+	"github.com/meshc/meshc/pkg/model"
+	"github.com/meshc/meshc/pkg/model/resource"
+)
+
+// gatewayChain is a filter chain of a gateway's listener.
+type gatewayChain struct {
+	// serverNames are those of the TLS handshake that the chain is for; with "*" among them, all.
+	serverNames []string
+	alpn        []string
+	tls         *tlsv3.DownstreamTlsContext
+	filters     []*listenerv3.Filter
+	sources     []resource.Source
+}
+
+// gatewayListener is a listener while its chains are gathered from the ports of the same address and number.
+type gatewayListener struct {
+	key     gatewayPortKey
+	chains  []gatewayChain
+	servers []*gatewayServer
+}
+
+// gatewayListeners returns the listeners of a gateway proxy, one for each address and port that its Gateways open. A port without any chain
+// (a TCP server that no VirtualService routes) has none, since Envoy refuses such a listener.
+func (b *builder) gatewayListeners(merged *mergedGateways) []*listenerv3.Listener {
+	byName := map[string]*gatewayListener{}
+	var gathered []*gatewayListener
+	sniHosts := map[uint32]tlsNames{}
+	for _, port := range merged.ports {
+		name := gatewayListenerName(port.key)
+		l := byName[name]
+		if l == nil {
+			l = &gatewayListener{key: port.key}
+			byName[name] = l
+			gathered = append(gathered, l)
+		}
+		l.chains = append(l.chains, b.gatewayChains(port, sniHosts)...)
+		l.servers = append(l.servers, port.servers...)
+	}
+	var listeners []*listenerv3.Listener
+	for _, l := range gathered {
+		if len(l.chains) > 0 {
+			listeners = append(listeners, b.gatewayListener(l))
+		}
+	}
+	return listeners
+}
+
+func gatewayListenerName(key gatewayPortKey) string {
+	return key.address() + "_" + strconv.FormatUint(uint64(key.number), 10)
+}
+
+func (b *builder) gatewayListener(l *gatewayListener) *listenerv3.Listener {
+	out := &listenerv3.Listener{
+		Name: gatewayListenerName(l.key),
+		Address: &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
+			Address:       l.key.address(),
+			PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: l.key.number},
+		}}},
+		TrafficDirection:                     corev3.TrafficDirection_OUTBOUND,
+		ListenerFilters:                      b.gatewayListenerFilters(l),
+		MaxConnectionsToAcceptPerSocketEvent: wrapperspb.UInt32(1),
+	}
+	for _, chain := range l.chains {
+		out.FilterChains = append(out.FilterChains, b.gatewayFilterChain(chain))
+	}
+	for _, s := range l.servers {
+		b.sources.Add(out, s.source())
+	}
+	return out
+}
+
+// gatewayListenerFilters read what comes before the first byte of a chain's protocol: the PROXY header where a load balancer in front
+// sends one, and the TLS handshake where a chain looks at it.
+func (b *builder) gatewayListenerFilters(l *gatewayListener) []*listenerv3.ListenerFilter {
+	var filters []*listenerv3.ListenerFilter
+	if b.proxyConfig().GetGatewayTopology().GetProxyProtocol() != nil {
+		filters = append(filters, &listenerv3.ListenerFilter{
+			Name: "envoy.filters.listener.proxy_protocol",
+			ConfigType: &listenerv3.ListenerFilter_TypedConfig{
+				TypedConfig: b.sources.Pack(&proxyprotocolv3.ProxyProtocol{}),
+			},
+		})
+	}
+	looksAtTLS := func(c gatewayChain) bool { return len(c.serverNames) > 0 || c.tls != nil }
+	if slices.ContainsFunc(l.chains, looksAtTLS) {
+		filters = append(filters, &listenerv3.ListenerFilter{
+			Name: "envoy.filters.listener.tls_inspector",
+			ConfigType: &listenerv3.ListenerFilter_TypedConfig{
+				TypedConfig: b.sources.Pack(&tlsinspectorv3.TlsInspector{InitialReadBufferSize: wrapperspb.UInt32(512)}),
+			},
+		})
+	}
+	return filters
+}
+
+func (b *builder) gatewayFilterChain(chain gatewayChain) *listenerv3.FilterChain {
+	out := &listenerv3.FilterChain{
+		Filters:                       chain.filters,
+		TransportSocketConnectTimeout: durationpb.New(15 * time.Second),
+	}
+	match := &listenerv3.FilterChainMatch{ApplicationProtocols: chain.alpn}
+	if !slices.Contains(chain.serverNames, "*") {
+		match.ServerNames = slices.Sorted(slices.Values(chain.serverNames))
+	}
+	if len(match.ServerNames) > 0 || len(match.ApplicationProtocols) > 0 {
+		out.FilterChainMatch = match
+	}
+	if chain.tls != nil {
+		out.TransportSocket = b.serverTLSSocket(chain.tls, chain.sources...)
+	}
+	b.sources.Add(out, chain.sources...)
+	return out
+}
+
+// gatewayChains returns the chains of a port: one for all plaintext HTTP servers, else those of each server. The server names that
+// VirtualServices route on are claimed in sniHosts.
+func (b *builder) gatewayChains(port *gatewayPort, sniHosts map[uint32]tlsNames) []gatewayChain {
+	if port.protocol.IsHTTP() {
+		var sources []resource.Source
+		for _, s := range port.servers {
+			sources = append(sources, s.source())
+		}
+		return []gatewayChain{{filters: b.gatewayHTTP(port, port.routeName, "", port.protocol, sources), sources: sources}}
+	}
+	var chains []gatewayChain
+	for _, s := range port.servers {
+		sources := []resource.Source{s.source()}
+		switch {
+		case s.endsHTTPS():
+			chains = append(chains, gatewayChain{
+				serverNames: s.serverNames(),
+				tls:         b.gatewayTLS(s),
+				filters:     b.gatewayHTTP(port, s.routeName, s.spec.GetName(), s.protocol, sources),
+				sources:     sources,
+			})
+		case s.spec.GetTls().GetMode() == networking.ServerTLSSettings_AUTO_PASSTHROUGH:
+			chains = append(chains, b.autoPassthroughChains(s)...)
+		case s.passesThrough():
+			if sniHosts[port.key.number] == nil {
+				sniHosts[port.key.number] = tlsNames{}
+			}
+			chains = append(chains, b.sniChains(s, sniHosts[port.key.number])...)
+		default:
+			chains = append(chains, b.gatewayTCPChains(s)...)
+		}
+	}
+	return chains
+}
+
+// gatewayHTTP reads HTTP and leaves the rest to the route configuration. A server's own name, where it has one, is its statistics' name.
+func (b *builder) gatewayHTTP(port *gatewayPort, routeName, serverName string, protocol model.Protocol, sources []resource.Source) []*listenerv3.Filter {
+	m := b.connectionManager(httpConnection{
+		direction:  gateway,
+		statPrefix: "outbound_" + gatewayListenerName(port.key),
+		routeName:  routeName,
+		protocol:   protocol,
+		sources:    sources,
+	})
+	if serverName != "" {
+		m.StatPrefix = serverName
+	}
+	return []*listenerv3.Filter{b.networkFilter(httpConnectionManagerName, m, sources...)}
+}
+
+// gatewayTCPChains returns the chain of a TCP server, or of a TLS server that decrypts what it forwards. The first tcp route of the
+// VirtualServices bound to its Gateway that matches is taken; without one there is no chain.
+func (b *builder) gatewayTCPChains(s *gatewayServer) []gatewayChain {
+	for _, vs := range b.scope.VirtualServicesFor(s.gatewayName()) {
+		if !s.admitsAnyHost(vs) {
+			continue
+		}
+		for i, tcp := range vs.Spec.GetTcp() {
+			if len(tcp.GetRoute()) == 0 || !s.matchesL4(tcp.GetMatch()) {
+				continue
+			}
+			sources := []resource.Source{s.source(), vs.At(resource.Index("spec.tcp", i))}
+			chain := gatewayChain{sources: sources}
+			if s.spec.GetTls() != nil {
+				chain.serverNames = s.serverNames()
+				chain.tls = b.gatewayTLS(s)
+			}
+			if s.spec.GetTls().GetMode() == networking.ServerTLSSettings_ISTIO_MUTUAL {
+				chain.filters = b.metadataExchange()
+			}
+			chain.filters = append(chain.filters, b.routedTCP(vs, tcp.GetRoute(), s, sources)...)
+			return []gatewayChain{chain}
+		}
+	}
+	return nil
+}
+
+// sniChains returns a chain for each tls match of the VirtualServices bound to a PASSTHROUGH server's Gateway. A server name that an
+// earlier match took is not matched again: Envoy refuses two chains that match the same.
+func (b *builder) sniChains(s *gatewayServer, taken tlsNames) []gatewayChain {
+	var chains []gatewayChain
+	for _, vs := range b.scope.VirtualServicesFor(s.gatewayName()) {
+		if !s.admitsAnyHost(vs) {
+			continue
+		}
+		for i, tls := range vs.Spec.GetTls() {
+			if len(tls.GetRoute()) == 0 {
+				continue
+			}
+			for j, match := range tls.GetMatch() {
+				if !s.matchesPort(match.GetPort()) || !s.matchesGateway(match.GetGateways()) {
+					continue
+				}
+				if !taken.claim(match.GetSniHosts(), s.spec.GetBind()) {
+					continue
+				}
+				at := resource.Index("spec.tls", i)
+				sources := []resource.Source{s.source(), vs.At(resource.Index(at+".match", j))}
+				chains = append(chains, gatewayChain{
+					serverNames: match.GetSniHosts(),
+					filters:     b.routedTCP(vs, tls.GetRoute(), s, append(sources, vs.At(at))),
+					sources:     sources,
+				})
+			}
+		}
+	}
+	return chains
+}
+
+// autoPassthroughChains returns a chain for each cluster of the mesh's own services that the server's hosts cover: callers in other
+// networks name the cluster in the handshake, and only the mesh's mTLS is let through.
+// (https://istio.io/latest/docs/reference/config/networking/gateway/#ServerTLSSettings-TLSmode)
+func (b *builder) autoPassthroughChains(s *gatewayServer) []gatewayChain {
+	covers := func(host string) bool {
+		return slices.ContainsFunc(s.serverNames(), func(name string) bool { return model.HostMatches(name, host) })
+	}
+	var chains []gatewayChain
+	for _, svc := range servicesByOrigin(b.scope.Services) {
+		if svc.MeshExternal || !covers(svc.Hostname) {
+			continue
+		}
+		subsets := []string{""}
+		sources := []resource.Source{svc.Source}
+		rule := b.scope.DestinationRule(svc)
+		if rule != nil {
+			for i, subset := range rule.Spec.GetSubsets() {
+				subsets = append(subsets, subset.GetName())
+				sources = append(sources, rule.SubsetFrom[i])
+			}
+		}
+		for _, port := range svc.Ports {
+			if port.Protocol == model.UDP {
+				continue
+			}
+			for i, subset := range subsets {
+				name := translate.OutboundSNI(port.Number, subset, svc.Hostname)
+				from := []resource.Source{s.source(), sources[i], port.Source}
+				chains = append(chains, gatewayChain{
+					serverNames: []string{name},
+					alpn:        alpnMesh(),
+					filters:     []*listenerv3.Filter{b.networkFilter(tcpProxyName, b.tcpProxyTo(name, name), from...)},
+					sources:     from,
+				})
+			}
+		}
+	}
+	return chains
+}
+
+// servicesByOrigin puts Kubernetes' services before those of ServiceEntries, which is the order in which istiod meets them.
+func servicesByOrigin(services []*model.Service) []*model.Service {
+	sorted := slices.Clone(services)
+	slices.SortStableFunc(sorted, func(x, y *model.Service) int {
+		switch {
+		case x.Kubernetes == y.Kubernetes:
+			return 0
+		case x.Kubernetes:
+			return -1
+		default:
+			return 1
+		}
+	})
+	return sorted
+}
+
+// admitsAnyHost tells whether one of the VirtualService's hosts is one of the server's, or may be.
+func (s *gatewayServer) admitsAnyHost(vs *model.VirtualService) bool {
+	for _, pattern := range s.hosts {
+		if ns, host, ok := strings.Cut(pattern, "/"); ok {
+			if ns != vs.Namespace {
+				continue
+			}
+			pattern = host
+		}
+		for _, host := range vs.Spec.GetHosts() {
+			if model.HostMatches(pattern, host) || model.HostMatches(host, pattern) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// matchesL4 tells whether a tcp route is for this server: it has no match, or one that names the server's port and Gateway or leaves them open.
+func (s *gatewayServer) matchesL4(matches []*networking.L4MatchAttributes) bool {
+	return len(matches) == 0 || slices.ContainsFunc(matches, func(m *networking.L4MatchAttributes) bool {
+		return s.matchesPort(m.GetPort()) && s.matchesGateway(m.GetGateways())
+	})
+}
+
+func (s *gatewayServer) matchesPort(port uint32) bool {
+	return port == 0 || port == s.spec.GetPort().GetNumber()
+}
+
+func (s *gatewayServer) matchesGateway(gateways []string) bool {
+	return len(gateways) == 0 || slices.Contains(gateways, s.gatewayName())
+}
+
+// routedTCP forwards connections as a tcp or tls route of the VirtualService says.
+func (b *builder) routedTCP(vs *model.VirtualService, routes []*networking.RouteDestination, s *gatewayServer, sources []resource.Source) []*listenerv3.Filter {
+	clusterOf := func(d *networking.Destination) string { return b.destinationCluster(d, s.spec.GetPort().GetNumber()) }
+	if len(routes) == 1 {
+		cluster := clusterOf(routes[0].GetDestination())
+		return []*listenerv3.Filter{b.networkFilter(tcpProxyName, b.tcpProxyTo(cluster, cluster), sources...)}
+	}
+	var clusters []weightedCluster
+	for _, r := range routes {
+		clusters = append(clusters, weightedCluster{name: clusterOf(r.GetDestination()), weight: uint32(r.GetWeight())})
+	}
+	return []*listenerv3.Filter{b.networkFilter(tcpProxyName, b.tcpProxyToWeighted(vs.Name+"."+vs.Namespace, clusters), sources...)}
+}
+
+// destinationCluster names the cluster of a destination: on its port, or on the only one that its service has, or else on the port that the
+// connection came in on.
+func (b *builder) destinationCluster(d *networking.Destination, listenPort uint32) string {
+	port := d.GetPort().GetNumber()
+	if port == 0 {
+		port = listenPort
+		if svc := b.scope.Service(d.GetHost()); svc != nil && len(svc.Ports) == 1 {
+			port = svc.Ports[0].Number
+		}
+	}
+	return translate.OutboundCluster(port, d.GetSubset(), d.GetHost())
+}

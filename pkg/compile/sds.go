@@ -47,6 +47,7 @@ func (b *builder) credentialSDS(name string) *tlsv3.SdsSecretConfig {
 // connections fail that need the secret.
 func (b *builder) staticSDS(name string) *tlsv3.SdsSecretConfig {
 	if b.secretsDir != "" {
+		b.secretNames[name] = true
 		return &tlsv3.SdsSecretConfig{Name: name}
 	}
 	source := agentSource()
