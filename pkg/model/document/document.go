@@ -6,6 +6,9 @@
 package document
 
 import (
+	"bytes"
+	"strings"
+
 	"go.yaml.in/yaml/v3"
 
 	"github.com/meshc/meshc/pkg/diag"
@@ -19,6 +22,20 @@ type Document struct {
 	Line int
 	// Root is the top node; lines in it are those of the file, not of the document.
 	Root *yaml.Node
+
+	text []byte // from Line on
+}
+
+// BlockIndent returns by how many columns the text of a literal block scalar (|) is indented in the file.
+func (d *Document) BlockIndent(n *yaml.Node) int {
+	rows := bytes.Split(d.text, []byte("\n"))
+	for i, content := range strings.Split(n.Value, "\n") {
+		row := n.Line - d.Line + 1 + i
+		if content != "" && row >= 0 && row < len(rows) {
+			return max(0, len(bytes.TrimSuffix(rows[row], []byte("\r")))-len(content))
+		}
+	}
+	return 0
 }
 
 // Location gives the range of a node.

@@ -45,7 +45,7 @@ func parse(file string, c chunk, limits Limits, strict bool) (doc *Document, fin
 	if root.Kind != yaml.DocumentNode || len(root.Content) == 0 {
 		return nil, nil, nil
 	}
-	doc = &Document{File: file, Line: c.line, Root: root.Content[0]}
+	doc = &Document{File: file, Line: c.line, Root: root.Content[0], text: c.text}
 	check := checker{doc: doc, limits: limits, shift: c.line - 1, strict: strict}
 	check.node(doc.Root, 0)
 	if !check.broken {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -74,7 +73,9 @@ func (w *walker) oneof(m protoreflect.Message, oneof protoreflect.OneofDescripto
 	}
 }
 
+// protoField sets a field. What the message held there before (a default, say) is replaced, not merged with.
 func (w *walker) protoField(m protoreflect.Message, fd protoreflect.FieldDescriptor, n *yaml.Node) {
+	m.Clear(fd)
 	switch {
 	case fd.IsMap():
 		w.protoMap(m, fd, n)
@@ -264,7 +265,7 @@ func (w *walker) wellKnown(m protoreflect.Message, n *yaml.Node) {
 	switch target := m.Interface().(type) {
 	case *durationpb.Duration:
 		if d, ok := w.duration(n); ok {
-			proto.Merge(target, durationpb.New(d))
+			target.Seconds, target.Nanos = int64(d/time.Second), int32(d%time.Second)
 		}
 	case *timestamppb.Timestamp:
 		s, ok := w.text(n)
@@ -276,7 +277,7 @@ func (w *walker) wellKnown(m protoreflect.Message, n *yaml.Node) {
 			w.wrongValue(n, fmt.Sprintf("%q is no time such as 2006-01-02T15:04:05Z", s))
 			return
 		}
-		proto.Merge(target, timestamppb.New(t))
+		target.Seconds, target.Nanos = t.Unix(), int32(t.Nanosecond())
 	case *structpb.Struct:
 		if typeOf(n) != isMapping {
 			w.wrongType(n, "an object", "")
