@@ -1,0 +1,24 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files and the expected output in scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"meshc": func() { os.Exit(run()) }})
+}
+
+// TestScripts runs the command as a user would; each script in testdata/script is one story.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+	})
+}
