@@ -71,8 +71,12 @@ Addresses that only a cluster knows are made up, always the same for the same in
 				if len(proxies) != 1 {
 					return usageError("-o - prints one bootstrap and the input describes %d proxies: choose one with --proxy%s", len(proxies), proxyHint(proxies))
 				}
-				text, err := emit.Bootstrap(compile.Compile(mesh, proxies[0], opts))
+				cfg := compile.Compile(mesh, proxies[0], opts)
+				text, err := emit.Bootstrap(cfg)
 				if err != nil {
+					return inputError(err)
+				}
+				if err := emit.Validate(cfg); err != nil {
 					return inputError(err)
 				}
 				if _, err := s.Out.Write(text); err != nil {
@@ -87,11 +91,7 @@ Addresses that only a cluster knows are made up, always the same for the same in
 			bar := newProgress(s, "compiled", len(proxies))
 			err = eachProxy(cmd.Context(), proxies, func(p *model.Proxy) error {
 				defer bar.step()
-				text, err := emit.Bootstrap(compiler.Compile(p))
-				if err != nil {
-					return err
-				}
-				return writeFile(filepath.Join(output, p.ID()+".json"), text)
+				return writeBootstrap(output, compiler.Compile(p))
 			})
 			bar.end()
 			if err != nil {
@@ -107,6 +107,23 @@ Addresses that only a cluster knows are made up, always the same for the same in
 	flags.register(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`directory` to write to (made if missing), or - for standard output")
 	return cmd
+}
+
+// writeBootstrap writes a bootstrap with its source map. One that Envoy's own rules refuse is written too, since it is what has to be
+// looked at, and is an error.
+func writeBootstrap(dir string, cfg *compile.Configuration) error {
+	text, sourceMap, err := emit.BootstrapWithSourceMap(cfg)
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(dir, cfg.Proxy.ID()+".json")
+	if err := writeFile(name, text); err != nil {
+		return err
+	}
+	if err := writeFile(name+emit.SourceMapSuffix, sourceMap); err != nil {
+		return err
+	}
+	return emit.Validate(cfg)
 }
 
 // eachProxy calls fn for every proxy, on all cores.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/meshc/meshc/pkg/diag"
@@ -15,8 +16,8 @@ func loadStatus(s Streams, mesh *model.Mesh, more ...diag.Finding) error {
 			fmt.Fprintf(s.Err, "%s:%d:%d: %s: %s [%s]\n", f.Location.File, f.Location.Line, f.Location.Column, f.Severity, f.Message, f.Rule)
 		}
 	}
-	if false {
-		return &exitError{exitInput, fmt.Errorf("part of the input could not be read; the answer is for the rest")}
+	if mesh.Stats.Unreadable+mesh.Stats.Malformed > 0 {
+		return &exitError{exitInput, errors.New("part of the input could not be read; the answer is for the rest")}
 	}
 	return nil
 }
