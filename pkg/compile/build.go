@@ -22,7 +22,7 @@ func (b *builder) build() *Configuration {
 		cfg.Routes = b.gatewayRoutes(merged)
 	} else {
 		cfg.Listeners = b.sidecarListeners()
-		cfg.Routes = b.sidecarRoutes()
+		cfg.Routes = b.sidecarRoutes(cfg.Listeners)
 	}
 	cfg.Secrets = b.secrets()
 	cfg.Findings = b.notCompiled()

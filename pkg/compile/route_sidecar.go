@@ -1,6 +1,151 @@
 package compile
 
-import routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/meshc/meshc/pkg/compile/translate"
+	"github.com/meshc/meshc/pkg/model"
+)
 
 // sidecarRoutes returns the route configurations that the sidecar's outbound HTTP listeners name.
-func (b *builder) sidecarRoutes() []*routev3.RouteConfiguration { return nil }
+func (b *builder) sidecarRoutes(listeners []*listenerv3.Listener) []*routev3.RouteConfiguration {
+	var out []*routev3.RouteConfiguration
+	for _, name := range b.routeNames(listeners) {
+		if rc := b.sidecarRoute(name); rc != nil {
+			out = append(out, rc)
+		}
+	}
+	return out
+}
+
+// routeNames returns the names of the route configurations that the listeners' HTTP connection managers ask for, sorted.
+func (b *builder) routeNames(listeners []*listenerv3.Listener) []string {
+	var names []string
+	for _, l := range listeners {
+		for _, chain := range append(slices.Clone(l.GetFilterChains()), l.GetDefaultFilterChain()) {
+			for _, filter := range chain.GetFilters() {
+				if filter.GetName() != httpConnectionManagerName {
+					continue
+				}
+				msg, err := b.sources.Unpack(filter.GetTypedConfig())
+				if err != nil {
+					continue
+				}
+				if hcm, ok := msg.(*hcmv3.HttpConnectionManager); ok && hcm.GetRds() != nil {
+					names = append(names, hcm.GetRds().GetRouteConfigName())
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// sidecarRoute makes one of a sidecar's route configurations, nil for a name that means nothing. Names are a port; HOST:PORT for the
+// port of one service whose protocol is found out at run time; a Unix socket that a Sidecar binds an egress listener to; or
+// http_proxy for the mesh's forward proxy port.
+func (b *builder) sidecarRoute(name string) *routev3.RouteConfiguration {
+	var port uint32
+	sniffed := false
+	if name != httpProxyRoute && !strings.HasPrefix(name, "unix:") {
+		number := name
+		if i := strings.LastIndexByte(name, ':'); i >= 0 {
+			sniffed, number = true, name[i+1:]
+		}
+		n, err := strconv.ParseUint(number, 10, 16)
+		if err != nil {
+			return nil
+		}
+		port = uint32(n)
+	}
+	egress := b.egressListener(port, name)
+	if egress == nil {
+		return nil
+	}
+	hosts := b.outboundHosts(egress, port)
+	if sniffed {
+		hosts = onlyHost(hosts, name)
+	}
+	slices.SortStableFunc(hosts, func(x, y *routev3.VirtualHost) int { return strings.Compare(x.Name, y.Name) })
+	if !sniffed {
+		hosts = append(hosts, b.catchAllHost())
+	}
+	rc := newRouteConfiguration(name, hosts)
+	b.sources.Add(rc, egress.Source)
+	return rc
+}
+
+// httpProxyRoute names the routes of MeshConfig's proxyHttpPort.
+const httpProxyRoute = "http_proxy"
+
+// newRouteConfiguration sets what all of istiod's route configurations have in common.
+func newRouteConfiguration(name string, hosts []*routev3.VirtualHost) *routev3.RouteConfiguration {
+	return &routev3.RouteConfiguration{
+		Name:                           name,
+		VirtualHosts:                   hosts,
+		ValidateClusters:               wrapperspb.Bool(false),
+		MaxDirectResponseBodySizeBytes: wrapperspb.UInt32(1 << 20),
+		IgnorePortInHostMatching:       true,
+	}
+}
+
+// egressListener returns the egress listener of the Sidecar that answers for a port, or for the address of a Unix socket where the
+// port is 0.
+func (b *builder) egressListener(port uint32, bind string) *model.EgressListener {
+	for _, e := range b.scope.EgressListeners {
+		if e.Spec.GetPort() == nil {
+			return e
+		}
+		if e.Spec.GetPort().GetNumber() == port && (port != 0 || e.Spec.GetBind() == bind) {
+			return e
+		}
+	}
+	return nil
+}
+
+// onlyHost narrows the virtual hosts of a port to that of the one service, which then takes every host name: the connection was made to
+// its address.
+func onlyHost(hosts []*routev3.VirtualHost, name string) []*routev3.VirtualHost {
+	if i := slices.IndexFunc(hosts, func(h *routev3.VirtualHost) bool { return h.Name == name }); i >= 0 {
+		hosts = hosts[i : i+1]
+	}
+	if len(hosts) == 1 {
+		hosts[0].Domains = []string{"*"}
+	}
+	return hosts
+}
+
+// catchAllHost takes the requests for hosts that the proxy does not know
+// (https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#MeshConfig-OutboundTrafficPolicy).
+func (b *builder) catchAllHost() *routev3.VirtualHost {
+	host := &routev3.VirtualHost{Name: "block_all", Domains: []string{"*"}, IncludeRequestAttemptCount: true}
+	r := &routev3.Route{Name: "block_all", Match: translate.RouteMatch(nil, false)}
+	policy := b.scope.OutboundTrafficPolicy
+	if policy.GetMode() == networking.OutboundTrafficPolicy_ALLOW_ANY {
+		cluster := translate.PassthroughCluster
+		if to := policy.GetEgressProxy(); to != nil {
+			cluster = translate.OutboundCluster(to.GetPort().GetNumber(), to.GetSubset(), to.GetHost())
+		}
+		host.Name, r.Name = "allow_any", "allow_any"
+		action := &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: cluster}, Timeout: durationpb.New(0)}
+		//lint:ignore SA1019 istiod uses this field.
+		action.MaxGrpcTimeout = durationpb.New(0)
+		r.Action = &routev3.Route_Route{Route: action}
+	} else {
+		r.Action = &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: 502}}
+	}
+	host.Routes = []*routev3.Route{r}
+	if s := b.scope.Sidecar; s != nil && s.Spec.GetOutboundTrafficPolicy() != nil {
+		b.sources.Add(host, s.At("spec.outboundTrafficPolicy"))
+	}
+	return host
+}

@@ -1,0 +1,259 @@
+package compile
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/meshc/meshc/pkg/compile/translate"
+	"github.com/meshc/meshc/pkg/model"
+	"github.com/meshc/meshc/pkg/model/resource"
+)
+
+// hostGroup is a set of routes and whom they are for on one port: services, and host names that no service has.
+type hostGroup struct {
+	port     uint32
+	routes   []*routev3.Route
+	services []*model.Service
+	hosts    []string
+	vs       *model.VirtualService // nil for services without one
+}
+
+// outboundHosts returns the virtual hosts of a port for what an egress listener imports. Port 0 stands for a proxy port or socket through
+// which all ports are reached.
+func (b *builder) outboundHosts(egress *model.EgressListener, port uint32) []*routev3.VirtualHost {
+	if egress.Spec.GetPort().GetProtocol() == "HTTP_PROXY" {
+		port = 0
+	}
+	services := servicesOn(egress.Services, port)
+	groups := b.virtualServiceGroups(egress, services, port)
+	for _, g := range groups {
+		for _, svc := range g.services {
+			delete(services, svc.Hostname)
+		}
+	}
+	groups = append(groups, b.serviceGroups(services, port)...)
+
+	taken := b.newDomains(groups, port)
+	byPort := map[uint32][]*routev3.VirtualHost{}
+	for _, g := range groups {
+		for _, host := range g.hosts {
+			if vh := b.virtualHost(taken, g, host, nil); vh != nil {
+				byPort[g.port] = append(byPort[g.port], vh)
+			}
+		}
+		for _, svc := range g.services {
+			if vh := b.virtualHost(taken, g, svc.Hostname, svc); vh != nil {
+				byPort[g.port] = append(byPort[g.port], vh)
+			}
+		}
+	}
+	if port != 0 {
+		return byPort[port]
+	}
+	return mergePorts(byPort)
+}
+
+// servicesOn returns the services by hostname that have the port, each narrowed to it; all of them for port 0.
+func servicesOn(services []*model.Service, port uint32) map[string]*model.Service {
+	out := map[string]*model.Service{}
+	for _, svc := range services {
+		if port == 0 {
+			out[svc.Hostname] = svc
+			continue
+		}
+		if p := svc.Port(port); p != nil {
+			narrowed := *svc
+			narrowed.Ports = []*model.Port{p}
+			out[svc.Hostname] = &narrowed
+		}
+	}
+	return out
+}
+
+// carriesHTTP tells whether requests on the port can be routed: HTTP is declared, or may turn out at run time.
+func carriesHTTP(p *model.Port) bool { return p.Protocol.IsHTTP() || p.Protocol.IsUnsupported() }
+
+// virtualServiceGroups returns the routes of the VirtualServices, and for which services and names.
+func (b *builder) virtualServiceGroups(egress *model.EgressListener, services map[string]*model.Service, port uint32) []*hostGroup {
+	owners := wildcardOwners(egress)
+	var groups []*hostGroup
+	for _, vs := range egress.VirtualServices {
+		routes := translate.HTTPRoutes(vs, b.sidecarRouteOptions(services, port))
+		if len(routes) == 0 {
+			continue
+		}
+		names, matched := splitHosts(vs, services, owners)
+		byPort := map[uint32][]*model.Service{}
+		for _, svc := range matched {
+			for _, p := range svc.Ports {
+				if carriesHTTP(p) {
+					byPort[p.Number] = append(byPort[p.Number], svc)
+				}
+			}
+		}
+		if len(byPort) == 0 && port == 80 {
+			// Names without a service can be reached on plain HTTP's port.
+			byPort[80] = nil
+		}
+		for _, number := range slices.Sorted(maps.Keys(byPort)) {
+			groups = append(groups, &hostGroup{port: number, routes: routes, services: byPort[number], hosts: names, vs: vs})
+		}
+	}
+	return groups
+}
+
+func (b *builder) sidecarRouteOptions(services map[string]*model.Service, port uint32) translate.RouteOptions {
+	opts := b.routeOptions(port, translate.MeshGateway)
+	opts.Cluster = func(d *networking.Destination) string {
+		return destinationCluster(d, services[d.GetHost()], port)
+	}
+	return opts
+}
+
+// wildcardOwners tells which VirtualService's host is the most specific one for each service that any covers. Of those with equal hosts
+// the first counts.
+func wildcardOwners(egress *model.EgressListener) map[string]*model.VirtualService {
+	exact := map[string]*model.VirtualService{}
+	wild := map[string]*model.VirtualService{}
+	for _, vs := range egress.VirtualServices {
+		for _, h := range vs.Spec.GetHosts() {
+			into := exact
+			if strings.HasPrefix(h, "*") {
+				into = wild
+			}
+			if _, ok := into[h]; !ok {
+				into[h] = vs
+			}
+		}
+	}
+	owners := map[string]*model.VirtualService{}
+	if len(wild) == 0 {
+		return owners
+	}
+	patterns := slices.SortedFunc(maps.Keys(wild), func(x, y string) int {
+		if len(x) != len(y) {
+			return len(y) - len(x)
+		}
+		return strings.Compare(x, y)
+	})
+	for _, svc := range egress.Services {
+		if vs, ok := exact[svc.Hostname]; ok {
+			owners[svc.Hostname] = vs
+			continue
+		}
+		for _, p := range patterns {
+			if model.HostMatches(p, svc.Hostname) {
+				owners[svc.Hostname] = wild[p]
+				break
+			}
+		}
+	}
+	return owners
+}
+
+// splitHosts parts the hosts of a VirtualService into services and names that no service has. A wildcard stands for the services for
+// which no other VirtualService has a more specific host.
+func splitHosts(vs *model.VirtualService, services map[string]*model.Service, owners map[string]*model.VirtualService) (names []string, matched []*model.Service) {
+	for _, h := range vs.Spec.GetHosts() {
+		if strings.HasPrefix(h, "*") {
+			continue
+		}
+		if svc, ok := services[h]; ok {
+			matched = append(matched, svc)
+		} else {
+			names = append(names, h)
+		}
+	}
+	for _, h := range vs.Spec.GetHosts() {
+		if !strings.HasPrefix(h, "*") {
+			continue
+		}
+		covers := false
+		for _, hostname := range slices.Sorted(maps.Keys(services)) {
+			if !model.HostMatches(h, hostname) || owners[hostname] == nil {
+				continue
+			}
+			covers = true
+			if owners[hostname].Resource == vs.Resource {
+				matched = append(matched, services[hostname])
+			}
+		}
+		if !covers {
+			names = append(names, h)
+		}
+	}
+	return names, matched
+}
+
+// serviceGroups returns the default routes of services without VirtualService.
+func (b *builder) serviceGroups(services map[string]*model.Service, port uint32) []*hostGroup {
+	var groups []*hostGroup
+	opts := b.routeOptions(port, translate.MeshGateway)
+	for _, hostname := range slices.Sorted(maps.Keys(services)) {
+		svc := services[hostname]
+		for _, p := range svc.Ports {
+			if !carriesHTTP(p) {
+				continue
+			}
+			cluster := translate.OutboundCluster(p.Number, "", hostname)
+			r := translate.DefaultRoute(cluster, translate.Operation(hostname, p.Number, "/*"), opts, b.servicePolicy(svc, p.Number))
+			b.sources.Add(r, p.Source)
+			groups = append(groups, &hostGroup{port: p.Number, routes: []*routev3.Route{r}, services: []*model.Service{svc}})
+		}
+	}
+	return groups
+}
+
+// virtualHost makes the virtual host of a service or, without one, of a plain name; nil where all its domains are taken already.
+func (b *builder) virtualHost(taken *domains, g *hostGroup, host string, svc *model.Service) *routev3.VirtualHost {
+	names := taken.claim(host, g.port, svc)
+	if len(names) == 0 {
+		return nil
+	}
+	vh := &routev3.VirtualHost{
+		Name:                       hostPort(host, g.port),
+		Domains:                    names,
+		Routes:                     g.routes,
+		IncludeRequestAttemptCount: true,
+	}
+	if g.vs != nil {
+		b.sources.Add(vh, servedHost(g.vs, host))
+	}
+	if svc != nil {
+		b.sources.Add(vh, svc.Source)
+	}
+	return vh
+}
+
+// servedHost is where a VirtualService names the host: as it is written, else by the pattern that covers it.
+func servedHost(vs *model.VirtualService, host string) resource.Source {
+	i := slices.Index(vs.Spec.GetHosts(), host)
+	if i < 0 {
+		i = slices.IndexFunc(vs.Spec.GetHosts(), func(pattern string) bool { return model.HostMatches(pattern, host) })
+	}
+	if i < 0 {
+		return vs.At("spec.hosts")
+	}
+	return vs.At(resource.Index("spec.hosts", i))
+}
+
+// mergePorts puts the virtual hosts of all ports into one list. Those of port 80 keep all domains; others only those with a port,
+// which alone tell them apart.
+func mergePorts(byPort map[uint32][]*routev3.VirtualHost) []*routev3.VirtualHost {
+	var out []*routev3.VirtualHost
+	for _, port := range slices.Sorted(maps.Keys(byPort)) {
+		for _, vh := range byPort[port] {
+			if port != 80 {
+				vh.Domains = slices.DeleteFunc(vh.Domains, func(d string) bool { return !strings.Contains(d, ":") })
+			}
+			if len(vh.Domains) > 0 {
+				out = append(out, vh)
+			}
+		}
+	}
+	return out
+}
