@@ -50,7 +50,12 @@ type Unchecked struct {
 // Run lints the mesh. An error means that there is no report: the configuration is wrong, a rule of the user's does not compile, or
 // the context ended; what is wrong with the mesh is in the report.
 func Run(ctx context.Context, mesh *model.Mesh, opts Options) (*Report, error) {
-	findings := diag.Sort(append([]diag.Finding{}, mesh.Findings...))
+	findings := append([]diag.Finding{}, mesh.Findings...)
+	own, err := schemaFindings(ctx, mesh)
+	if err != nil {
+		return nil, err
+	}
+	findings = diag.Sort(append(findings, own...))
 	report := &Report{Findings: findings, Summary: summarise(mesh)}
 	report.Summary.Errors, report.Summary.Warnings, report.Summary.Infos = diag.Count(findings)
 	return report, ctx.Err()
