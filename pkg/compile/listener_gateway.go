@@ -330,7 +330,9 @@ func (s *gatewayServer) matchesGateway(gateways []string) bool {
 
 // routedTCP forwards connections as a tcp or tls route of the VirtualService says.
 func (b *builder) routedTCP(vs *model.VirtualService, routes []*networking.RouteDestination, s *gatewayServer, sources []resource.Source) []*listenerv3.Filter {
-	clusterOf := func(d *networking.Destination) string { return b.destinationCluster(d, s.spec.GetPort().GetNumber()) }
+	clusterOf := func(d *networking.Destination) string {
+		return destinationCluster(d, b.scope.Service(d.GetHost()), s.spec.GetPort().GetNumber())
+	}
 	if len(routes) == 1 {
 		cluster := clusterOf(routes[0].GetDestination())
 		return []*listenerv3.Filter{b.networkFilter(tcpProxyName, b.tcpProxyTo(cluster, cluster), sources...)}
@@ -340,17 +342,4 @@ func (b *builder) routedTCP(vs *model.VirtualService, routes []*networking.Route
 		clusters = append(clusters, weightedCluster{name: clusterOf(r.GetDestination()), weight: uint32(r.GetWeight())})
 	}
 	return []*listenerv3.Filter{b.networkFilter(tcpProxyName, b.tcpProxyToWeighted(vs.Name+"."+vs.Namespace, clusters), sources...)}
-}
-
-// destinationCluster names the cluster of a destination: on its port, or on the only one that its service has, or else on the port that the
-// connection came in on.
-func (b *builder) destinationCluster(d *networking.Destination, listenPort uint32) string {
-	port := d.GetPort().GetNumber()
-	if port == 0 {
-		port = listenPort
-		if svc := b.scope.Service(d.GetHost()); svc != nil && len(svc.Ports) == 1 {
-			port = svc.Ports[0].Number
-		}
-	}
-	return translate.OutboundCluster(port, d.GetSubset(), d.GetHost())
 }

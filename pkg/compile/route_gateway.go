@@ -3,11 +3,10 @@ package compile
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	"google.golang.org/protobuf/types/known/wrapperspb"
+	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/meshc/meshc/pkg/compile/translate"
 	"github.com/meshc/meshc/pkg/model"
@@ -26,19 +25,14 @@ func (b *builder) gatewayRoutes(merged *mergedGateways) []*routev3.RouteConfigur
 // gatewayRouteConfig returns the route configuration of the servers that share it.
 func (b *builder) gatewayRouteConfig(name string, servers []*gatewayServer) *routev3.RouteConfiguration {
 	t := gatewayTable{builder: b, hosts: map[string]*gatewayHost{}, translated: map[[2]string][]*routev3.Route{}}
-	config := &routev3.RouteConfiguration{
-		Name:                           name,
-		ValidateClusters:               wrapperspb.Bool(false),
-		IgnorePortInHostMatching:       true,
-		MaxDirectResponseBodySizeBytes: wrapperspb.UInt32(maxDirectResponseBody),
-	}
+	config := newRouteConfiguration(name, nil)
 	for _, s := range servers {
 		t.add(s)
 		b.sources.Add(config, s.source())
 	}
 	if len(t.hosts) == 0 {
 		config.VirtualHosts = []*routev3.VirtualHost{{
-			Name:    virtualHostName("blackhole", servers[0].spec.GetPort().GetNumber()),
+			Name:    hostPort("blackhole", servers[0].spec.GetPort().GetNumber()),
 			Domains: []string{"*"},
 		}}
 		b.sources.Add(config.VirtualHosts[0], servers[0].source())
@@ -46,10 +40,6 @@ func (b *builder) gatewayRouteConfig(name string, servers []*gatewayServer) *rou
 	}
 	config.VirtualHosts = t.virtualHosts()
 	return config
-}
-
-func virtualHostName(host string, port uint32) string {
-	return host + ":" + strconv.FormatUint(uint64(port), 10)
 }
 
 // gatewayHost is one host of a route table while VirtualServices add their routes to it.
@@ -157,14 +147,13 @@ func (t *gatewayTable) routesOf(vs *model.VirtualService, s *gatewayServer) []*r
 	if routes, ok := t.translated[key]; ok {
 		return routes
 	}
-	routes := translate.HTTPRoutes(vs, translate.RouteOptions{
-		ListenPort: s.spec.GetPort().GetNumber(),
-		Gateways:   []string{s.gatewayName()},
-		Labels:     t.proxy.Labels,
-		Namespace:  t.proxy.Namespace,
-		TLS:        s.spec.GetTls() != nil,
-		Sources:    t.sources,
-	})
+	port := s.spec.GetPort().GetNumber()
+	opts := t.routeOptions(port, s.gatewayName())
+	opts.TLS = s.spec.GetTls() != nil
+	opts.Cluster = func(d *networking.Destination) string {
+		return destinationCluster(d, t.scope.Service(d.GetHost()), port)
+	}
+	routes := translate.HTTPRoutes(vs, opts)
 	t.translated[key] = routes
 	return routes
 }
@@ -212,7 +201,7 @@ func (t *gatewayTable) virtualHosts() []*routev3.VirtualHost {
 
 func (t *gatewayTable) virtualHost(h *gatewayHost) *routev3.VirtualHost {
 	vh := &routev3.VirtualHost{
-		Name:                       virtualHostName(h.host, h.port),
+		Name:                       hostPort(h.host, h.port),
 		Domains:                    []string{h.host},
 		Routes:                     catchAllLast(h.routes),
 		IncludeRequestAttemptCount: true,
@@ -240,7 +229,7 @@ func catchAllLast(routes []*routev3.Route) []*routev3.Route {
 	sorted := slices.Clone(routes)
 	slices.SortStableFunc(sorted, func(x, y *routev3.Route) int {
 		rank := func(r *routev3.Route) int {
-			if takesEverything(r.GetMatch()) {
+			if translate.TakesAll(r) {
 				return 1
 			}
 			return 0
@@ -249,11 +238,3 @@ func catchAllLast(routes []*routev3.Route) []*routev3.Route {
 	})
 	return sorted
 }
-
-func takesEverything(m *routev3.RouteMatch) bool {
-	anyPath := m.GetPrefix() == "/" || m.GetPathSeparatedPrefix() == "/" || m.GetSafeRegex().GetRegex() == "*"
-	return anyPath && len(m.GetHeaders()) == 0 && len(m.GetQueryParameters()) == 0 && len(m.GetDynamicMetadata()) == 0
-}
-
-// maxDirectResponseBody is what istiod allows a direct response to weigh, in bytes.
-const maxDirectResponseBody = 1 << 20

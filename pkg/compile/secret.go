@@ -37,6 +37,8 @@ func (b *builder) fileSecret(name string) *tlsv3.Secret {
 	if _, rest, ok := strings.Cut(name, "://"); ok {
 		credential = rest
 	}
+	// Whatever a resource calls its credential, the files are in the directory.
+	credential = path.Clean("/" + credential)
 	if credential, ok := strings.CutSuffix(credential, caSuffix); ok {
 		return rootsSecret(name, path.Join(b.secretsDir, credential, "root-cert.pem"))
 	}

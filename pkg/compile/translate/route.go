@@ -94,7 +94,7 @@ func HTTPRoutes(vs *model.VirtualService, opts RouteOptions) []*routev3.Route {
 			}
 			r := b.route(http, match, b.from.match(j))
 			routes = append(routes, r)
-			if takesAll(r) {
+			if TakesAll(r) {
 				return routes
 			}
 		}
@@ -102,8 +102,8 @@ func HTTPRoutes(vs *model.VirtualService, opts RouteOptions) []*routev3.Route {
 	return routes
 }
 
-// takesAll tells whether every request matches the route.
-func takesAll(r *routev3.Route) bool {
+// TakesAll tells whether every request matches the route, so that none gets past it.
+func TakesAll(r *routev3.Route) bool {
 	m := r.GetMatch()
 	if len(m.GetHeaders()) > 0 || len(m.GetQueryParameters()) > 0 || len(m.GetDynamicMetadata()) > 0 {
 		return false
