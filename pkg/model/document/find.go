@@ -114,27 +114,34 @@ type finder struct {
 	findings []diag.Finding
 	// loops are symbolic links already reported as part of a loop.
 	loops map[string]bool
+	// roots are the directories that files are opened in.
+	roots []*os.Root
+}
+
+func (f *finder) close() {
+	for _, root := range f.roots {
+		root.Close()
+	}
 }
 
 // find turns paths into files, each of them once, ordered by name.
-func find(ctx context.Context, opts Options, paths []string) (*finder, error) {
-	f := &finder{opts: opts, loops: map[string]bool{}}
+func (f *finder) find(ctx context.Context, paths []string) error {
 	for _, p := range slices.Sorted(slices.Values(paths)) {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		if err := f.path(ctx, p); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	f.dropRepeated()
-	if len(f.files) > opts.Limits.Files {
-		first := f.files[opts.Limits.Files]
+	if len(f.files) > f.opts.Limits.Files {
+		first := f.files[f.opts.Limits.Files]
 		f.findings = append(f.findings, problem("schema/too-large", first.name, 1, 1,
-			fmt.Sprintf("more than %d files; meshc reads no further", opts.Limits.Files)))
-		f.files = f.files[:opts.Limits.Files]
+			fmt.Sprintf("more than %d files; meshc reads no further", f.opts.Limits.Files)))
+		f.files = f.files[:f.opts.Limits.Files]
 	}
-	return f, nil
+	return nil
 }
 
 // dropRepeated sorts the files by name and keeps one of those that are the same file under two names.

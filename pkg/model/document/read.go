@@ -59,8 +59,9 @@ const NoKind = "without apiVersion and kind"
 func Read(ctx context.Context, opts Options, paths ...string) (*Set, error) {
 	opts.Limits = opts.Limits.withDefaults()
 	set := &Set{Files: map[string][]byte{}, Skipped: map[string]int{}}
-	found, err := find(ctx, opts, paths)
-	if err != nil {
+	found := &finder{opts: opts, loops: map[string]bool{}}
+	defer found.close()
+	if err := found.find(ctx, paths); err != nil {
 		return nil, err
 	}
 	set.Findings = append(set.Findings, found.findings...)

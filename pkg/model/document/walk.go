@@ -37,7 +37,7 @@ func (f *finder) directory(ctx context.Context, name string) error {
 			f.findings = append(f.findings, *unreadable(name, err))
 			return nil
 		}
-		// The root stays open until the files were read; a finalizer closes it.
+		f.roots = append(f.roots, root)
 		w.tree = root.FS()
 	}
 	if err := w.enter(ctx, ".", false); err != nil {

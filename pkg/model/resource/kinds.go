@@ -37,6 +37,8 @@ type Kind struct {
 
 	// spec tells that Type is decoded from the field "spec" and not from the whole object.
 	spec bool
+	// custom tells that the API server checks the kind by a schema, which refuses null for a field.
+	custom bool
 	// defaults fills what the API server would.
 	defaults func(object any)
 }
@@ -99,7 +101,8 @@ func kindTable() []*Kind {
 
 func istioKinds() []*Kind {
 	istio := func(group, kind string, object any, versions ...string) *Kind {
-		return &Kind{Group: group, Kind: kind, Versions: versions, Namespaced: true, Type: reflect.TypeOf(object), Unknown: diag.Error, spec: true}
+		return &Kind{Group: group, Kind: kind, Versions: versions, Namespaced: true, Type: reflect.TypeOf(object), Unknown: diag.Error, spec: true,
+			custom: kind != "IstioOperator"}
 	}
 	const net, sec, ext = "networking.istio.io", "security.istio.io", "extensions.istio.io"
 	return []*Kind{
@@ -125,7 +128,7 @@ func istioKinds() []*Kind {
 func gatewayKinds() []*Kind {
 	kind := func(name string, object any, defaults func(any), versions ...string) *Kind {
 		return &Kind{Group: gateway.GroupName, Kind: name, Versions: versions, Namespaced: name != "GatewayClass",
-			Type: reflect.TypeOf(object), Unknown: diag.Error, defaults: defaults}
+			Type: reflect.TypeOf(object), Unknown: diag.Error, custom: true, defaults: defaults}
 	}
 	return []*Kind{
 		kind("GatewayClass", (*gateway.GatewayClass)(nil), nil, "v1", "v1beta1"),

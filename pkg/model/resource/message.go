@@ -44,16 +44,23 @@ func (w *walker) message(m protoreflect.Message, n *yaml.Node) {
 			w.unknownField(key, jsonNames(fields))
 			continue
 		}
-		if value.Tag == "!!null" && value.Kind == yaml.ScalarNode && fd.Message() == nil {
+		w.pushKey(name)
+		if typeOf(value) == isNull && !isFreeForm(fd) {
+			w.null(value)
+			w.pop()
 			continue
 		}
-		w.pushKey(name)
 		if oneof := fd.ContainingOneof(); oneof != nil && !oneof.IsSynthetic() {
 			w.oneof(m, oneof, fd, key)
 		}
 		w.protoField(m, fd, value)
 		w.pop()
 	}
+}
+
+// isFreeForm tells whether null is a value of the field's type.
+func isFreeForm(fd protoreflect.FieldDescriptor) bool {
+	return fd.Message() != nil && fd.Message().FullName() == "google.protobuf.Value" && !fd.IsList() && !fd.IsMap()
 }
 
 func jsonNames(fields protoreflect.FieldDescriptors) func(yield func(string) bool) {
@@ -82,9 +89,6 @@ func (w *walker) protoField(m protoreflect.Message, fd protoreflect.FieldDescrip
 	case fd.IsList():
 		w.protoList(m, fd, n)
 	case fd.Message() != nil:
-		if typeOf(n) == isNull && fd.Message().FullName() != "google.protobuf.Value" {
-			return
-		}
 		w.message(m.Mutable(fd).Message(), n)
 	default:
 		if value, ok := w.protoScalar(fd, n); ok {
@@ -94,11 +98,7 @@ func (w *walker) protoField(m protoreflect.Message, fd protoreflect.FieldDescrip
 }
 
 func (w *walker) protoList(m protoreflect.Message, fd protoreflect.FieldDescriptor, n *yaml.Node) {
-	switch typeOf(n) {
-	case isNull:
-		return
-	case isList:
-	default:
+	if typeOf(n) != isList {
 		w.wrongType(n, "a list", "write it as a list item, with \"- \" in front")
 		return
 	}
@@ -124,11 +124,7 @@ func (w *walker) protoList(m protoreflect.Message, fd protoreflect.FieldDescript
 }
 
 func (w *walker) protoMap(m protoreflect.Message, fd protoreflect.FieldDescriptor, n *yaml.Node) {
-	switch typeOf(n) {
-	case isNull:
-		return
-	case isMapping:
-	default:
+	if typeOf(n) != isMapping {
 		w.wrongType(n, "an object", "")
 		return
 	}
@@ -196,13 +192,13 @@ func (w *walker) protoScalar(fd protoreflect.FieldDescriptor, n *yaml.Node) (pro
 		i, ok := w.integer(n, math.MinInt32, math.MaxInt32, false)
 		return protoreflect.ValueOfInt32(int32(i)), ok
 	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
-		i, ok := w.integer(n, math.MinInt64, math.MaxInt64, true)
+		i, ok := w.integer(n, math.MinInt64, math.MaxInt64, w.protoNames)
 		return protoreflect.ValueOfInt64(i), ok
 	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
 		i, ok := w.integer(n, 0, math.MaxUint32, false)
 		return protoreflect.ValueOfUint32(uint32(i)), ok
 	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
-		u, ok := w.unsigned(n)
+		u, ok := w.unsigned(n, w.protoNames)
 		return protoreflect.ValueOfUint64(u), ok
 	case protoreflect.FloatKind:
 		f, ok := w.decimal(n)

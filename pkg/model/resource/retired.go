@@ -74,6 +74,15 @@ func retiredFields(kind, path string) (successor, bool) {
 		case "spec.workloadLabels":
 			return successor{use: "workloadSelector.labels"}, true
 		}
+	case "Ingress":
+		switch path {
+		case "spec.backend":
+			return successor{use: "spec.defaultBackend"}, true
+		case "spec.rules.http.paths.backend.serviceName", "spec.defaultBackend.serviceName", "spec.backend.serviceName":
+			return successor{use: "service.name"}, true
+		case "spec.rules.http.paths.backend.servicePort", "spec.defaultBackend.servicePort", "spec.backend.servicePort":
+			return successor{use: "service.port.number or service.port.name"}, true
+		}
 	case "Sidecar":
 		if path == "spec.workloadLabels" {
 			return successor{use: "workloadSelector.labels"}, true
@@ -93,7 +102,7 @@ func retiredFields(kind, path string) (successor, bool) {
 	return successor{}, false
 }
 
-// retiredKind finds what took the place of a kind that Istio no longer reads.
+// retiredKind finds what took the place of a kind that Istio, or Kubernetes, no longer reads.
 func retiredKind(apiVersion, kind string) (successor, bool) {
 	group, _ := splitAPIVersion(apiVersion)
 	switch group {
@@ -101,6 +110,13 @@ func retiredKind(apiVersion, kind string) (successor, bool) {
 		switch kind {
 		case "Policy", "MeshPolicy":
 			return successor{use: "PeerAuthentication for its peers and RequestAuthentication for its origins (security.istio.io/v1)"}, true
+		}
+	case "extensions":
+		switch kind {
+		case "Deployment", "DaemonSet", "ReplicaSet":
+			return successor{use: kind + " of apps/v1"}, true
+		case "Ingress":
+			return successor{use: "Ingress of networking.k8s.io/v1"}, true
 		}
 	case "rbac.istio.io":
 		switch kind {

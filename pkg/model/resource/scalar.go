@@ -83,14 +83,21 @@ func (w *walker) integer(n *yaml.Node, low, high int64, quoted bool) (int64, boo
 	return i, true
 }
 
-func (w *walker) unsigned(n *yaml.Node) (uint64, bool) {
-	if t := typeOf(n); t == isInt || t == isString {
+func (w *walker) unsigned(n *yaml.Node, quoted bool) (uint64, bool) {
+	if t := typeOf(n); t == isInt || t == isString && quoted {
 		if u, err := strconv.ParseUint(plainNumber(n.Value), 0, 64); err == nil {
 			return u, true
 		}
 	}
-	i, ok := w.integer(n, 0, math.MaxInt64, true)
+	i, ok := w.integer(n, 0, math.MaxInt64, quoted)
 	return uint64(i), ok
+}
+
+// null reports a field without a value, which the schemas of custom resources refuse and everything else (metadata too) takes as absent.
+func (w *walker) null(n *yaml.Node) {
+	if w.kind != nil && w.kind.custom && w.steps[0].key == "spec" {
+		w.wrongType(n, "a value", "remove the key or give it a value")
+	}
 }
 
 func (w *walker) decimal(n *yaml.Node) (float64, bool) {

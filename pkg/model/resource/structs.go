@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -59,6 +60,7 @@ const (
 	formJSON
 	formIntOrString
 	formMessage
+	formTime
 )
 
 // formOf tells how a type wants to be read.
@@ -71,6 +73,8 @@ func (d *Decoder) formOf(t reflect.Type) form {
 	switch {
 	case t == reflect.TypeFor[intstr.IntOrString]():
 		f = formIntOrString
+	case t == reflect.TypeFor[metav1.Time]():
+		f = formTime
 	case pointer.Implements(protoMessageType) && t.Kind() == reflect.Struct:
 		f = formMessage
 	case pointer.Implements(reflect.TypeFor[json.Unmarshaler]()):
@@ -100,6 +104,9 @@ func (w *walker) value(v reflect.Value, n *yaml.Node) {
 		return
 	case formMessage:
 		w.inMessage(v, n)
+		return
+	case formTime:
+		w.time(v, n)
 		return
 	case formJSON:
 		w.viaJSON(v, n)
@@ -137,7 +144,7 @@ func (w *walker) value(v reflect.Value, n *yaml.Node) {
 			v.SetUint(uint64(i))
 		}
 	case reflect.Uint, reflect.Uint64:
-		if u, ok := w.unsigned(n); ok {
+		if u, ok := w.unsigned(n, false); ok {
 			v.SetUint(u)
 		}
 	case reflect.Float32, reflect.Float64:
@@ -164,7 +171,11 @@ func (w *walker) structure(v reflect.Value, n *yaml.Node) {
 			continue
 		}
 		w.pushKey(key.Value)
-		w.fieldValue(v.FieldByIndex(field.index), key.Value, content[i+1])
+		if value := deref(content[i+1]); typeOf(value) == isNull {
+			w.null(value)
+		} else {
+			w.fieldValue(v.FieldByIndex(field.index), key.Value, value)
+		}
 		w.pop()
 	}
 }
@@ -250,6 +261,28 @@ func (w *walker) intOrString(v reflect.Value, n *yaml.Node) {
 	}
 }
 
+// time reads a time as Kubernetes writes it. Other tools write YAML's own form, with a blank in place of the T: it is understood, with a
+// warning, since creation times order resources.
+func (w *walker) time(v reflect.Value, n *yaml.Node) {
+	if typeOf(n) == isNull {
+		return
+	}
+	s, ok := w.text(n)
+	if !ok {
+		return
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		message := fmt.Sprintf("%q is no time such as 2006-01-02T15:04:05Z", s)
+		if t, err = time.Parse("2006-01-02 15:04:05Z07:00", s); err != nil {
+			w.wrongValue(n, message)
+			return
+		}
+		w.wrongValue(n, message).Severity = diag.Warning
+	}
+	v.Set(reflect.ValueOf(metav1.NewTime(t)))
+}
+
 // viaJSON lets a type read itself.
 func (w *walker) viaJSON(v reflect.Value, n *yaml.Node) {
 	if typeOf(n) == isNull {
@@ -276,8 +309,8 @@ func excerpt(s string) string {
 // wanted names what a type that reads itself stands for.
 func wanted(t reflect.Type) string {
 	switch t {
-	case reflect.TypeFor[metav1.Time](), reflect.TypeFor[metav1.MicroTime]():
-		return "time such as 2006-01-02T15:04:05Z"
+	case reflect.TypeFor[metav1.MicroTime]():
+		return "time such as 2006-01-02T15:04:05.000000Z"
 	}
 	return strings.ToLower(t.Name())
 }
