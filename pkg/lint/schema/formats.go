@@ -19,6 +19,8 @@ var (
 	wildcardLabel = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^(\*|(\*|\*-)?[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)$`)
 	})
+	// sniPrefix begins the names that eastwest gateways pass through: outbound_.PORT_.SUBSET_.HOST.
+	sniPrefix   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(outbound|inbound)_\.[0-9]+_\.[^.]*_\.`) })
 	labelKey    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$`) })
 	labelValue  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`) })
 	httpHeader  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[-_A-Za-z0-9]+$`) })
@@ -53,7 +55,7 @@ func wildcardName(s string) problem {
 	if s == "*" {
 		return ""
 	}
-	labels := strings.Split(strings.TrimSuffix(s, "."), ".")
+	labels := strings.Split(strings.TrimSuffix(sniPrefix().ReplaceAllString(s, ""), "."), ".")
 	for i, l := range labels {
 		if i == 0 && len(l) <= 63 && wildcardLabel().MatchString(l) {
 			continue
@@ -63,6 +65,16 @@ func wildcardName(s string) problem {
 		}
 	}
 	return ""
+}
+
+// destinationName judges the host of a destination, which may be the name of a wildcard ServiceEntry with more than the * in its first
+// label.
+func destinationName(s string) problem {
+	first, _, _ := strings.Cut(s, ".")
+	if strings.HasPrefix(first, "*") && first != "*" {
+		return wildcardName(s)
+	}
+	return hostName(s)
 }
 
 func numericTop(labels []string) problem {

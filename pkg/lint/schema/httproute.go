@@ -81,7 +81,9 @@ func (c *check) httpMatch(path string, m *networking.HTTPMatchRequest, gateways 
 		c.errorf(InvalidValue, path, "the match is empty")
 		return
 	}
-	c.stringMatch(path+".uri", m.GetUri())
+	if !isPrefix(m.GetUri()) {
+		c.stringMatch(path+".uri", m.GetUri())
+	}
 	c.stringMatch(path+".scheme", m.GetScheme())
 	c.stringMatch(path+".method", m.GetMethod())
 	c.stringMatch(path+".authority", m.GetAuthority())
@@ -113,6 +115,12 @@ func (c *check) httpMatch(path string, m *networking.HTTPMatchRequest, gateways 
 			c.gatewayName(resource.Index(path+".gateways", i), g)
 		}
 	}
+}
+
+// isPrefix tells a prefix match; for uri an empty one stands for every path.
+func isPrefix(m *networking.StringMatch) bool {
+	_, ok := m.GetMatchType().(*networking.StringMatch_Prefix)
+	return ok
 }
 
 // stringMatch judges an exact, prefix or regex match. One without a type asks for presence.
@@ -247,8 +255,8 @@ func (c *check) redirect(path string, r *networking.HTTPRedirect, matches []*net
 		c.errorf(ConflictingFields, path+".prefixRewrite", "uri replaces the whole path and prefixRewrite its beginning: keep one")
 	}
 	for _, m := range matches {
-		if _, ok := m.GetUri().GetMatchType().(*networking.StringMatch_Prefix); !ok {
-			c.errorf(ConflictingFields, path+".prefixRewrite", "prefixRewrite replaces a matched prefix, so every match of the route must match uri by prefix")
+		if m.GetUri() != nil && !isPrefix(m.GetUri()) {
+			c.errorf(ConflictingFields, path+".prefixRewrite", "prefixRewrite replaces a matched prefix, so a match of the route on uri must be by prefix")
 			return
 		}
 	}

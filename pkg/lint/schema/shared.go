@@ -223,7 +223,7 @@ func (c *check) certificateSources(path string, tls *networking.ServerTLSSetting
 	}{
 		{"credentialName", tls.GetCredentialName() != ""},
 		{"credentialNames", len(tls.GetCredentialNames()) > 0},
-		{"serverCertificate", tls.GetServerCertificate() != "" || tls.GetPrivateKey() != ""},
+		{"serverCertificate", tls.GetServerCertificate() != "" && tls.GetPrivateKey() != ""},
 		{"tlsCertificates", len(tls.GetTlsCertificates()) > 0},
 	} {
 		if f.set {

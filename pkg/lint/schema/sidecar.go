@@ -178,7 +178,7 @@ func (c *check) egressHosts(path string, hosts []string) {
 			c.errorf(InvalidValue, at, `%q: write NAMESPACE/HOST, as in "./*", "shop/cart.shop.svc.cluster.local" or "*/api.example.com"`, h)
 			continue
 		}
-		if namespace != "*" && namespace != "." && namespace != "~" && !isLabel(namespace) {
+		if namespace != "*" && namespace != "." && namespace != "~" && !isLabel(strings.TrimPrefix(namespace, "~")) {
 			c.errorf(InvalidValue, at, "%q: %q is no namespace", h, namespace)
 		}
 		if name != "*" && partialWildcard(name) {

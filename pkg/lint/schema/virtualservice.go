@@ -209,7 +209,7 @@ func (c *check) destination(path string, d *networking.Destination) {
 	if d.GetHost() == "" {
 		c.errorf(MissingField, path+".host", "the destination names no host")
 	} else if !isIP(d.GetHost()) {
-		c.bad(path+".host", d.GetHost(), hostName(d.GetHost()))
+		c.bad(path+".host", d.GetHost(), destinationName(d.GetHost()))
 	}
 	if s := d.GetSubset(); s != "" && !isLabel(s) {
 		c.errorf(InvalidValue, path+".subset", "%q is no name for a subset: it must be a DNS label", s)
