@@ -235,11 +235,12 @@ func (f *finder) glob(ctx context.Context, pattern string) error {
 	}
 	var matches []string
 	var err error
+	options := []doublestar.GlobOption{doublestar.WithNoFollow(), doublestar.WithNoHidden()}
 	if f.opts.FS != nil {
-		matches, err = doublestar.Glob(f.opts.FS, pattern, doublestar.WithNoFollow())
+		matches, err = doublestar.Glob(f.opts.FS, pattern, options...)
 	} else {
 		base, rest := doublestar.SplitPattern(pattern)
-		matches, err = doublestar.Glob(os.DirFS(base), rest, doublestar.WithNoFollow())
+		matches, err = doublestar.Glob(os.DirFS(base), rest, options...)
 		for i := range matches {
 			matches[i] = path.Join(base, matches[i])
 		}
@@ -249,6 +250,9 @@ func (f *finder) glob(ctx context.Context, pattern string) error {
 	}
 	added := false
 	for _, match := range matches {
+		if !strings.Contains(pattern, "node_modules") && strings.Contains("/"+match+"/", "/node_modules/") {
+			continue
+		}
 		info, err := f.stat(match)
 		if err != nil {
 			f.findings = append(f.findings, *unreadable(match, err))

@@ -21,7 +21,7 @@ type walk struct {
 	links []string
 }
 
-// directory adds the YAML and JSON files below a directory, except in hidden directories and node_modules.
+// directory adds the YAML and JSON files below a directory, except hidden ones and those in hidden directories and node_modules.
 func (f *finder) directory(ctx context.Context, name string) error {
 	w := &walk{finder: f, base: name}
 	if f.opts.FS != nil {
@@ -106,7 +106,9 @@ func (w *walk) entry(ctx context.Context, name string, entry fs.DirEntry, link b
 			w.findings = append(w.findings, *unreadable(w.name(name), err))
 			return nil
 		}
-		w.file(name, info, link)
+		if !hidden {
+			w.file(name, info, link)
+		}
 	}
 	return nil
 }
