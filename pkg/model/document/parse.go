@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -21,7 +18,7 @@ var errTemplate = errors.New("template")
 func Parse(file string, line int, text []byte, limits Limits) (*Document, []diag.Finding) {
 	doc, findings, err := parse(file, chunk{text: text, line: line}, limits.withDefaults(), true)
 	if err != nil {
-		findings = append(findings, syntaxFinding(file, line, err))
+		findings = append(findings, syntaxFinding(file, chunk{text: text, line: line}, err))
 	}
 	return doc, findings
 }
@@ -65,19 +62,6 @@ func unmarshal(text []byte, root *yaml.Node) (err error) {
 		}
 	}()
 	return yaml.Unmarshal(text, root)
-}
-
-var yamlLine = regexp.MustCompile(`^line (\d+): `)
-
-// syntaxFinding puts a parser's complaint into a finding on its line of the file.
-func syntaxFinding(file string, line int, err error) diag.Finding {
-	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	if m := yamlLine.FindStringSubmatch(message); m != nil {
-		n, _ := strconv.Atoi(m[1])
-		line += n - 1
-		message = message[len(m[0]):]
-	}
-	return problem("schema/yaml-syntax", file, line, 1, "malformed YAML: "+message)
 }
 
 // problem is a finding about the text of a file, which belongs to no resource.

@@ -172,7 +172,7 @@ func (j *job) run(opts Options) {
 		j.template = true
 	case err != nil:
 		j.failed = true
-		j.findings = []diag.Finding{syntaxFinding(j.file, j.line, err)}
+		j.findings = []diag.Finding{syntaxFinding(j.file, j.chunk, err)}
 	default:
 		j.doc, j.findings = doc, findings
 		j.failed = doc == nil && len(findings) > 0
