@@ -66,7 +66,9 @@ func (b *builder) balance(groups []*localityGroup, t outboundTarget, byLabels bo
 
 // distribute sets the weights of localities as the setting for the proxy's locality says; those that it does not name lose their endpoints.
 func distribute(groups []*endpointv3.LocalityLbEndpoints, from *corev3.Locality, settings []*networking.LocalityLoadBalancerSetting_Distribute) {
-	i := slices.IndexFunc(settings, func(s *networking.LocalityLoadBalancerSetting_Distribute) bool { return localityMatches(from, s.GetFrom()) })
+	i := slices.IndexFunc(settings, func(s *networking.LocalityLoadBalancerSetting_Distribute) bool {
+		return localityMatches(from, s.GetFrom())
+	})
 	if i < 0 {
 		return
 	}
