@@ -13,6 +13,7 @@ import (
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -21,6 +22,8 @@ import (
 	"github.com/meshc/meshc/pkg/compile"
 	"github.com/meshc/meshc/pkg/compile/provenance"
 	"github.com/meshc/meshc/pkg/model"
+	"github.com/meshc/meshc/pkg/model/document"
+	"github.com/meshc/meshc/pkg/model/resource"
 )
 
 // world is a small configuration as the compiler makes them, with one knob a thing that tests turn.
@@ -32,13 +35,17 @@ type world struct {
 	timeout time.Duration
 	// without names a cluster to leave out
 	without string
+	// lines shifts the YAML down, as a comment above it would.
+	lines int
+	// paths are prefixes that get a route of their own to ratings before the others.
+	paths []string
 	// mtls gives the cluster of ratings a TLS context with secrets from the secret server.
 	mtls bool
 }
 
 func (w world) configuration(t testing.TB, name string) *compile.Configuration {
 	t.Helper()
-	b := &worldBuilder{world: w, sources: provenance.New()}
+	b := &worldBuilder{world: w, sources: provenance.New(), reviews: virtualService(t, w.lines)}
 	cfg := &compile.Configuration{
 		Proxy: &model.Proxy{
 			Name: name, Namespace: "default", Type: model.Sidecar, IP: "10.244.0.7", ServiceAccount: "bookinfo",
@@ -55,6 +62,35 @@ func (w world) configuration(t testing.TB, name string) *compile.Configuration {
 type worldBuilder struct {
 	world
 	sources *provenance.Map
+	reviews *resource.Resource
+}
+
+// virtualService is the YAML behind the routes to reviews.
+func virtualService(t testing.TB, lines int) *resource.Resource {
+	t.Helper()
+	text := strings.Repeat("#\n", lines) + `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews}
+spec:
+  hosts: [reviews]
+  http:
+  - timeout: 1s
+    route:
+    - destination: {host: reviews, subset: v1}
+      weight: 90
+    - destination: {host: reviews, subset: v2}
+      weight: 10
+    - destination: {host: reviews, subset: v3}
+      weight: 0
+`
+	var root yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &root); err != nil {
+		t.Fatal(err)
+	}
+	return &resource.Resource{
+		APIVersion: "networking.istio.io/v1", Kind: "VirtualService", Namespace: "default", Name: "reviews",
+		Document: &document.Document{File: "reviews.yaml", Line: 1, Root: &root}, Node: root.Content[0],
+	}
 }
 
 func (b *worldBuilder) pack(m proto.Message) *anypb.Any { return b.sources.Pack(m) }
@@ -82,9 +118,11 @@ func (b *worldBuilder) listener() *listenerv3.Listener {
 func (b *worldBuilder) routes() *routev3.RouteConfiguration {
 	var weighted []*routev3.WeightedCluster_ClusterWeight
 	for i, weight := range b.weights {
-		weighted = append(weighted, &routev3.WeightedCluster_ClusterWeight{
+		w := &routev3.WeightedCluster_ClusterWeight{
 			Name: "outbound|9080|v" + string(rune('1'+i)) + "|reviews.default.svc.cluster.local", Weight: wrapperspb.UInt32(weight),
-		})
+		}
+		b.sources.Add(w, b.reviews.At(resource.Index("spec.http[0].route", i)))
+		weighted = append(weighted, w)
 	}
 	route := &routev3.Route{
 		Name:  "default",
@@ -94,13 +132,21 @@ func (b *worldBuilder) routes() *routev3.RouteConfiguration {
 			Timeout:          durationpb.New(b.timeout),
 		}},
 	}
+	b.sources.Add(route, b.reviews.At("spec.http[0]"))
+	var toRatings []*routev3.Route
+	for _, prefix := range b.paths {
+		toRatings = append(toRatings, &routev3.Route{
+			Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: prefix}},
+			Action: &routev3.Route_Route{Route: &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: "outbound|9080||ratings.default.svc.cluster.local"}}},
+		})
+	}
 	plain := &routev3.Route{
 		Name:   "default",
 		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
 		Action: &routev3.Route_Route{Route: &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: "outbound|9080||ratings.default.svc.cluster.local"}}},
 	}
 	return &routev3.RouteConfiguration{Name: "9080", VirtualHosts: []*routev3.VirtualHost{
-		{Name: "ratings.default.svc.cluster.local:9080", Domains: []string{"ratings", "ratings.default"}, Routes: []*routev3.Route{plain}},
+		{Name: "ratings.default.svc.cluster.local:9080", Domains: []string{"ratings", "ratings.default"}, Routes: append(toRatings, plain)},
 		{Name: "reviews.default.svc.cluster.local:9080", Domains: []string{"reviews", "reviews.default"}, Routes: []*routev3.Route{route}},
 	}}
 }
