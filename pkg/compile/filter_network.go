@@ -1,12 +1,18 @@
 package compile
 
 import (
+	"net"
+	"slices"
+	"strconv"
+
 	udpa "github.com/cncf/xds/go/udpa/type/v1"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	mongov3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/mongo_proxy/v3"
 	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
+	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/meshc/meshc/pkg/model"
 	"github.com/meshc/meshc/pkg/model/resource"
@@ -30,6 +36,66 @@ func (b *builder) tcpProxyTo(statPrefix, cluster string) *tcpv3.TcpProxy {
 		StatPrefix:       statPrefix,
 		ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: cluster},
 		AccessLog:        b.accessLogs(),
+	}
+}
+
+// tcpForward says where TCP connections go, and how.
+type tcpForward struct {
+	statPrefix string
+	// clusters holds one without a weight, or several with theirs.
+	clusters []weightedCluster
+	protocol model.Protocol
+	// rule is that of the (first) destination, nil for none; subset the one that a single destination names.
+	rule   *model.DestinationRule
+	subset string
+}
+
+// tcpForwardFilters are the network filters that carry it out: what the protocol asks for, and the TCP proxy.
+func (b *builder) tcpForwardFilters(f *tcpForward, sources ...resource.Source) []*listenerv3.Filter {
+	var tcp *tcpv3.TcpProxy
+	if len(f.clusters) == 1 {
+		tcp = b.tcpProxyTo(f.statPrefix, f.clusters[0].name)
+	} else {
+		tcp = b.tcpProxyToWeighted(f.statPrefix, f.clusters)
+	}
+	if f.rule != nil {
+		applyTCPPolicy(tcp, f.rule.Spec, f.subset)
+		if f.rule.PolicyFrom.Resource != nil {
+			sources = append(slices.Clone(sources), f.rule.PolicyFrom)
+		}
+	}
+	filters := b.protocolFilters(f.protocol, f.statPrefix, sources...)
+	return append(filters, b.networkFilter(tcpProxyName, tcp, sources...))
+}
+
+// applyTCPPolicy sets what a DestinationRule asks of the connection from the client: how long it may be idle and last, that clients stay
+// with their endpoint, and tunnels.
+func applyTCPPolicy(tcp *tcpv3.TcpProxy, rule *networking.DestinationRule, subset string) {
+	pool := rule.GetTrafficPolicy().GetConnectionPool().GetTcp()
+	tcp.IdleTimeout = pool.GetIdleTimeout()
+	tcp.MaxDownstreamConnectionDuration = pool.GetMaxConnectionDuration()
+	bySource := rule.GetTrafficPolicy().GetLoadBalancer().GetConsistentHash().GetUseSourceIp()
+	tunnel := rule.GetTrafficPolicy().GetTunnel()
+	for _, s := range rule.GetSubsets() {
+		if s.GetName() != subset {
+			continue
+		}
+		if lb := s.GetTrafficPolicy().GetLoadBalancer(); lb != nil {
+			bySource = lb.GetConsistentHash().GetUseSourceIp()
+		}
+		if own := s.GetTrafficPolicy().GetTunnel(); own != nil {
+			tunnel = own
+		}
+		break
+	}
+	if bySource {
+		tcp.HashPolicy = []*typev3.HashPolicy{{PolicySpecifier: &typev3.HashPolicy_SourceIp_{SourceIp: &typev3.HashPolicy_SourceIp{}}}}
+	}
+	if tunnel != nil {
+		tcp.TunnelingConfig = &tcpv3.TcpProxy_TunnelingConfig{
+			Hostname: net.JoinHostPort(tunnel.GetTargetHost(), strconv.FormatUint(uint64(tunnel.GetTargetPort()), 10)),
+			UsePost:  tunnel.GetProtocol() == "POST",
+		}
 	}
 }
 

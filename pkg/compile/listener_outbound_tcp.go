@@ -1,0 +1,175 @@
+package compile
+
+import (
+	"slices"
+	"strings"
+
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/meshc/meshc/pkg/compile/translate"
+	"github.com/meshc/meshc/pkg/model"
+	"github.com/meshc/meshc/pkg/model/resource"
+)
+
+// tcpChains plans the chains of a port that does not carry HTTP: those of the VirtualServices for the host, and the way straight to the
+// service where they leave it open.
+func (p *outboundPlan) tcpChains(o outboundPort, subnets []string) []*outboundChain {
+	rules := virtualServicesFor(o.egress.VirtualServices, o.service.Hostname)
+	if o.port.Protocol.IsTLS() {
+		return p.tlsChains(o, subnets, rules)
+	}
+	return p.plainChains(o, subnets, rules)
+}
+
+// virtualServicesFor are those of which a host is the hostname, covers it, or is covered by it.
+func virtualServicesFor(all []*model.VirtualService, hostname string) []*model.VirtualService {
+	var out []*model.VirtualService
+	for _, vs := range all {
+		if slices.ContainsFunc(vs.Spec.GetHosts(), func(h string) bool {
+			return model.HostMatches(h, hostname) || model.HostMatches(hostname, h)
+		}) {
+			out = append(out, vs)
+		}
+	}
+	return out
+}
+
+// tlsChains plans chains by server name, as the tls routes of VirtualServices say
+// (https://istio.io/latest/docs/reference/config/networking/virtual-service/#TLSRoute).
+func (p *outboundPlan) tlsChains(o outboundPort, subnets []string, rules []*model.VirtualService) []*outboundChain {
+	var chains []*outboundChain
+	seen := map[string]bool{}
+	for _, vs := range rules {
+		for i, route := range vs.Spec.GetTls() {
+			for j, match := range route.GetMatch() {
+				if !p.b.matchesTLS(match, o.port.Number) {
+					continue
+				}
+				if len(match.GetDestinationSubnets()) > 0 && o.port.Number > 0 {
+					// From here on, also for later matches: istiod forgets the service's own subnets.
+					subnets = match.GetDestinationSubnets()
+				}
+				// Matches that differ only in what is settled here (labels, ports) would be the same to Envoy: the first counts.
+				key := strings.Join(match.GetSniHosts(), ",") + "|" + strings.Join(match.GetDestinationSubnets(), ",")
+				if seen[key] {
+					continue
+				}
+				seen[key] = true
+				chains = append(chains, &outboundChain{
+					serverNames: match.GetSniHosts(), subnets: subnets, virtualService: vs,
+					tcp:     p.b.routedForward(route.GetRoute(), o.port, vs),
+					sources: []resource.Source{vs.At(resource.Index(resource.Index("spec.tls", i)+".match", j)), o.port.Source},
+				})
+			}
+		}
+	}
+	if len(chains) > 0 {
+		return chains
+	}
+	c := &outboundChain{subnets: subnets, tcp: p.b.directForward(o.service, o.port), sources: []resource.Source{o.port.Source}}
+	vip := o.vip
+	if strings.Contains(vip, "/") {
+		vip = ""
+	}
+	if len(subnets) > 0 || vip == "" || (vip == wildcardAddress && o.address == wildcardAddress) {
+		c.serverNames = []string{o.service.Hostname}
+	}
+	return []*outboundChain{c}
+}
+
+// plainChains plans chains by destination address, as the tcp routes of VirtualServices say; the first route that asks for no subnet ends
+// the search (https://istio.io/latest/docs/reference/config/networking/virtual-service/#TCPRoute).
+func (p *outboundPlan) plainChains(o outboundPort, subnets []string, rules []*model.VirtualService) []*outboundChain {
+	var chains []*outboundChain
+	open := true
+	for _, vs := range rules {
+		for i, route := range vs.Spec.GetTcp() {
+			c := &outboundChain{
+				tcp: p.b.routedForward(route.GetRoute(), o.port, vs), subnets: subnets, virtualService: vs,
+				sources: []resource.Source{vs.At(resource.Index("spec.tcp", i)), o.port.Source},
+			}
+			asked, terminal := p.b.matchTCP(route.GetMatch(), o.port.Number)
+			if terminal {
+				return append(chains, c)
+			}
+			if len(asked) == 0 {
+				continue
+			}
+			slices.Sort(asked)
+			c.subnets, c.virtualService = asked, nil
+			chains = append(chains, c)
+			open = open && !slices.Equal(asked, subnets)
+		}
+	}
+	if open {
+		chains = append(chains, &outboundChain{
+			subnets: subnets, tcp: p.b.directForward(o.service, o.port), sources: []resource.Source{o.port.Source},
+		})
+	}
+	return chains
+}
+
+// matchTCP returns the subnets that the matches which apply to the proxy and the port ask for; terminal is true where one of them asks for
+// none, or there are no matches at all.
+func (b *builder) matchTCP(matches []*networking.L4MatchAttributes, port uint32) (subnets []string, terminal bool) {
+	for _, m := range matches {
+		if !b.matchesStatically(m.GetGateways(), m.GetSourceLabels(), m.GetSourceNamespace(), m.GetPort(), port) {
+			continue
+		}
+		if len(m.GetDestinationSubnets()) == 0 || port == 0 {
+			return nil, true
+		}
+		subnets = append(subnets, m.GetDestinationSubnets()...)
+	}
+	return subnets, len(matches) == 0
+}
+
+func (b *builder) matchesTLS(m *networking.TLSMatchAttributes, port uint32) bool {
+	return b.matchesStatically(m.GetGateways(), m.GetSourceLabels(), m.GetSourceNamespace(), m.GetPort(), port)
+}
+
+// matchesStatically settles what is known of a sidecar beforehand: it is of the mesh gateway and has labels, a namespace and ports.
+func (b *builder) matchesStatically(gateways []string, labels map[string]string, namespace string, asked, port uint32) bool {
+	if len(gateways) > 0 && !slices.Contains(gateways, "mesh") {
+		return false
+	}
+	for k, v := range labels {
+		if own, ok := b.proxy.Labels[k]; !ok || own != v {
+			return false
+		}
+	}
+	return (asked == 0 || asked == port) && (namespace == "" || namespace == b.proxy.Namespace)
+}
+
+// directForward leads to the service itself. Where a Sidecar's own port is not the service's and the service has only one, that is meant.
+func (b *builder) directForward(service *model.Service, port *model.Port) *tcpForward {
+	number := port.Number
+	if len(service.Ports) == 1 {
+		number = service.Ports[0].Number
+	}
+	cluster := translate.OutboundCluster(number, "", service.Hostname)
+	return &tcpForward{
+		statPrefix: cluster, clusters: []weightedCluster{{name: cluster}}, protocol: port.Protocol, rule: b.scope.DestinationRule(service),
+	}
+}
+
+// routedForward leads where a tcp or tls route of a VirtualService says.
+func (b *builder) routedForward(routes []*networking.RouteDestination, port *model.Port, vs *model.VirtualService) *tcpForward {
+	f := &tcpForward{protocol: port.Protocol}
+	for i, r := range routes {
+		d := r.GetDestination()
+		service := b.scope.Service(d.GetHost())
+		if i == 0 && service != nil {
+			f.rule = b.scope.DestinationRule(service)
+		}
+		f.clusters = append(f.clusters, weightedCluster{
+			name: destinationCluster(d, service, port.Number), weight: uint32(max(r.GetWeight(), 0)),
+		})
+	}
+	if len(f.clusters) == 1 {
+		f.statPrefix, f.subset = f.clusters[0].name, routes[0].GetDestination().GetSubset()
+	} else {
+		f.statPrefix = vs.Name + "." + vs.Namespace
+	}
+	return f
+}
