@@ -16,7 +16,7 @@ func destinationCluster(d *networking.Destination, svc *model.Service, listenPor
 		return "UnknownService"
 	}
 	host := d.GetHost()
-	if svc != nil && svc.Resolution == model.Alias {
+	if svc != nil && svc.ExternalName != "" {
 		host = svc.ExternalName
 	}
 	port := listenPort

@@ -16,6 +16,8 @@ import (
 type domains struct {
 	// namespace is the proxy's, in which services can be named without theirs.
 	namespace string
+	// cluster ends the names of all Kubernetes services: .svc.cluster.local.
+	cluster string
 	// ports tells that names are given with their port as well, where several ports share a table.
 	ports   bool
 	aliases map[string][]string
@@ -27,7 +29,7 @@ type domains struct {
 
 func (b *builder) newDomains(groups []*hostGroup, port uint32) *domains {
 	d := &domains{
-		namespace: b.proxy.Namespace, ports: port == 0, aliases: serviceAliases(b.mesh.Services()),
+		namespace: b.proxy.Namespace, cluster: ".svc." + b.mesh.Settings.DomainSuffix, ports: port == 0, aliases: serviceAliases(b.mesh.Services()),
 		hosts: map[string]bool{}, taken: map[string]bool{}, known: map[string]bool{},
 	}
 	for _, g := range groups {
@@ -99,8 +101,11 @@ func (d *domains) with(names []string, name string, port uint32) []string {
 
 // variants are the other ways to write a host name: absolute, and for a Kubernetes service as short as the proxy's namespace allows.
 func (d *domains) variants(host string, port uint32) []string {
-	out := d.with(nil, host+".", port)
-	inCluster, _, ok := strings.Cut(host, ".svc.")
+	var out []string
+	if _, err := netip.ParseAddr(host); err != nil {
+		out = d.with(out, host+".", port)
+	}
+	inCluster, ok := strings.CutSuffix(host, d.cluster)
 	if !ok {
 		return out
 	}

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,12 +113,13 @@ func (b *builder) egressListener(port uint32, bind string) *model.EgressListener
 	return nil
 }
 
-// onlyHost narrows the virtual hosts of a port to that of the one service, which then takes every host name: the connection was made to
-// its address.
+// onlyHost narrows the virtual hosts of a port to that of the one service HOST:PORT, which then takes every host name: the connection
+// was made to its address.
 func onlyHost(hosts []*routev3.VirtualHost, name string) []*routev3.VirtualHost {
-	if i := slices.IndexFunc(hosts, func(h *routev3.VirtualHost) bool { return h.Name == name }); i >= 0 {
-		hosts = hosts[i : i+1]
-	}
+	bare, _, _ := net.SplitHostPort(name)
+	hosts = slices.DeleteFunc(hosts, func(h *routev3.VirtualHost) bool {
+		return !slices.Contains(h.Domains, name) && !slices.Contains(h.Domains, bare)
+	})
 	if len(hosts) == 1 {
 		hosts[0].Domains = []string{"*"}
 	}

@@ -41,7 +41,7 @@ func (b *builder) outboundHosts(egress *model.EgressListener, port uint32) []*ro
 	byPort := map[uint32][]*routev3.VirtualHost{}
 	for _, g := range groups {
 		for _, host := range g.hosts {
-			if vh := b.virtualHost(taken, g, host, nil); vh != nil {
+			if vh := b.virtualHost(taken, g, strings.ToLower(host), nil); vh != nil {
 				byPort[g.port] = append(byPort[g.port], vh)
 			}
 		}
@@ -67,8 +67,9 @@ func servicesOn(services []*model.Service, port uint32) map[string]*model.Servic
 		}
 		if p := svc.Port(port); p != nil {
 			narrowed := *svc
+			narrowed.Hostname = strings.ToLower(svc.Hostname)
 			narrowed.Ports = []*model.Port{p}
-			out[svc.Hostname] = &narrowed
+			out[narrowed.Hostname] = &narrowed
 		}
 	}
 	return out
@@ -87,6 +88,9 @@ func (b *builder) virtualServiceGroups(egress *model.EgressListener, services ma
 			continue
 		}
 		names, matched := splitHosts(vs, services, owners)
+		if translate.FromGatewayAPI(vs) && !b.mayRoute(vs, matched) {
+			continue
+		}
 		byPort := map[uint32][]*model.Service{}
 		for _, svc := range matched {
 			for _, p := range svc.Ports {
@@ -174,11 +178,11 @@ func splitHosts(vs *model.VirtualService, services map[string]*model.Service, ow
 		}
 		covers := false
 		for _, hostname := range slices.Sorted(maps.Keys(services)) {
-			if !model.HostMatches(h, hostname) || owners[hostname] == nil {
+			if !overlap(h, hostname) || translate.FromGatewayAPI(vs) {
 				continue
 			}
 			covers = true
-			if owners[hostname].Resource == vs.Resource {
+			if owner := owners[hostname]; owner != nil && owner.Resource == vs.Resource {
 				matched = append(matched, services[hostname])
 			}
 		}
@@ -189,6 +193,17 @@ func splitHosts(vs *model.VirtualService, services map[string]*model.Service, ow
 	return names, matched
 }
 
+// overlap tells whether two host patterns have names in common.
+func overlap(a, b string) bool { return model.HostMatches(a, b) || model.HostMatches(b, a) }
+
+// mayRoute tells whether a route of the Gateway API counts: it does in its own namespace, for the services there and for the proxies there
+// (https://gateway-api.sigs.k8s.io/mesh/#mesh-routes-and-namespaces).
+func (b *builder) mayRoute(vs *model.VirtualService, services []*model.Service) bool {
+	return slices.ContainsFunc(services, func(svc *model.Service) bool {
+		return svc.Namespace == vs.Namespace || b.proxy.Namespace == vs.Namespace
+	})
+}
+
 // serviceGroups returns the default routes of services without VirtualService.
 func (b *builder) serviceGroups(services map[string]*model.Service, port uint32) []*hostGroup {
 	var groups []*hostGroup
@@ -196,7 +211,8 @@ func (b *builder) serviceGroups(services map[string]*model.Service, port uint32)
 	for _, hostname := range slices.Sorted(maps.Keys(services)) {
 		svc := services[hostname]
 		for _, p := range svc.Ports {
-			if !carriesHTTP(p) {
+			// Another name of a service is one of that service's domains.
+			if !carriesHTTP(p) || svc.Resolution == model.Alias {
 				continue
 			}
 			cluster := translate.OutboundCluster(p.Number, "", hostname)
@@ -231,7 +247,7 @@ func (b *builder) virtualHost(taken *domains, g *hostGroup, host string, svc *mo
 
 // servedHost is where a VirtualService names the host: as it is written, else by the pattern that covers it.
 func servedHost(vs *model.VirtualService, host string) resource.Source {
-	i := slices.Index(vs.Spec.GetHosts(), host)
+	i := slices.IndexFunc(vs.Spec.GetHosts(), func(h string) bool { return strings.EqualFold(h, host) })
 	if i < 0 {
 		i = slices.IndexFunc(vs.Spec.GetHosts(), func(pattern string) bool { return model.HostMatches(pattern, host) })
 	}

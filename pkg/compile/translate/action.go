@@ -67,10 +67,9 @@ func (b *routeBuilder) setRewrite(action *routev3.RouteAction, in *networking.HT
 		action.RegexRewrite = rewriteRegex(regex.GetMatch(), regex.GetRewrite())
 		return
 	}
-	prefix := match.GetPathSeparatedPrefix()
-	if b.semantics == gatewaySemantics && in.GetUri() == "/" && prefix != "" {
+	if b.semantics == gatewaySemantics && in.GetUri() == "/" {
 		// Replacing a prefix by nothing must neither leave two slashes nor none.
-		action.RegexRewrite = rewriteRegex("^"+regexp.QuoteMeta(prefix)+`(/?)(.*)`, `/\2`)
+		action.RegexRewrite = rewriteRegex("^"+regexp.QuoteMeta(match.GetPathSeparatedPrefix())+`(/?)(.*)`, `/\2`)
 		return
 	}
 	action.PrefixRewrite = in.GetUri()
@@ -92,6 +91,9 @@ func (b *routeBuilder) addMirrors(action *routev3.RouteAction, http *networking.
 		}
 	}
 	for i, policy := range http.GetMirrors() {
+		if policy.GetDestination() == nil {
+			continue
+		}
 		share := percent(100)
 		if policy.GetPercentage() != nil {
 			if policy.GetPercentage().GetValue() <= 0 {

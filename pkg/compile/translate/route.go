@@ -79,6 +79,9 @@ func semanticsOf(vs *model.VirtualService) semantics {
 	return semantics(vs.Annotations["internal.istio.io/route-semantics"])
 }
 
+// FromGatewayAPI tells whether a VirtualService was made of a route of the Kubernetes Gateway API.
+func FromGatewayAPI(vs *model.VirtualService) bool { return semanticsOf(vs) == gatewaySemantics }
+
 // HTTPRoutes returns the routes of a VirtualService in its order, one a match; none where no match can hold for the proxy, gateway and
 // port. Whatever follows a route that takes every request is left out, since Envoy takes the first that matches.
 func HTTPRoutes(vs *model.VirtualService, opts RouteOptions) []*routev3.Route {
