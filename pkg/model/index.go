@@ -1,12 +1,46 @@
 package model
 
-import "context"
+import (
+	"maps"
+	"slices"
+	"sync"
+)
 
-// index holds what the mesh's questions need, computed once by Load.
-type index struct{}
+// index holds what the mesh's questions need. Each table is built when first asked for, once.
+type index struct {
+	namespaces      func() *namespaceTable
+	services        func() *serviceTable
+	workloads       func() *workloadTable
+	endpoints       func() *endpointTable
+	gateways        func() *gatewayTable
+	assumed         func() []assumedGateway
+	proxies         func() []*Proxy
+	virtualServices func() *virtualServiceTable
+	rules           func() *ruleTable
+	sidecars        func() sidecarTable
+	peers           func() peerTable
+	proxyConfigs    func() proxyConfigTable
+	scopes          sync.Map // scopeKey → func() *Scope
 
-// loadSettings merges the mesh-wide settings from the resources and the options' files; an error means a bad option file.
-func (m *Mesh) loadSettings(ctx context.Context, opts Options) error { return nil }
+	// givenProxies are those of the proxies file, where there is one.
+	givenProxies []*Proxy
+	proxiesGiven bool
+}
 
-// buildIndex computes what the questions need. It runs last in Load, once resources and settings are there.
-func (m *Mesh) buildIndex() {}
+// buildIndex prepares what the questions need. It runs last in Load, once resources and settings are there.
+func (m *Mesh) buildIndex() {
+	m.namespaces = sync.OnceValue(m.buildNamespaces)
+	m.services = sync.OnceValue(m.buildServices)
+	m.workloads = sync.OnceValue(m.buildWorkloads)
+	m.endpoints = sync.OnceValue(m.buildEndpoints)
+	m.gateways = sync.OnceValue(m.buildGateways)
+	m.assumed = sync.OnceValue(m.buildAssumedGateways)
+	m.proxies = sync.OnceValue(m.buildProxies)
+	m.virtualServices = sync.OnceValue(m.buildVirtualServices)
+	m.rules = sync.OnceValue(m.buildRules)
+	m.sidecars = sync.OnceValue(m.buildSidecars)
+	m.peers = sync.OnceValue(m.buildPeers)
+	m.proxyConfigs = sync.OnceValue(m.buildProxyConfigs)
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

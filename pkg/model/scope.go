@@ -1,6 +1,8 @@
 package model
 
 import (
+	"sync"
+
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/meshc/meshc/pkg/model/resource"
@@ -22,7 +24,8 @@ type Scope struct {
 
 	services map[string]*Service
 	mesh     *Mesh
-	rules    map[string]*DestinationRule
+	// rules are those for each service's hostname, one for each workload selector.
+	rules map[string][]*DestinationRule
 }
 
 // EgressListener is one egress listener of a Sidecar, or the implied one that imports everything.
@@ -57,6 +60,8 @@ type DestinationRule struct {
 	// SubsetFrom[i] tells where Spec.Subsets[i] stands; PolicyFrom where Spec.TrafficPolicy does.
 	SubsetFrom []resource.Source
 	PolicyFrom resource.Source
+
+	exportTo map[string]bool
 }
 
 // Name and Namespace are those of the rule that Envoy's metadata names.
@@ -80,13 +85,46 @@ func (d *DestinationRule) Subset(name string) (*networking.Subset, resource.Sour
 // their own name only.
 func (s *Scope) Service(hostname string) *Service { return s.services[hostname] }
 
-// ScopeOf returns what the proxy can see. It is computed once a proxy shape and cached; callers must not change it.
-func (m *Mesh) ScopeOf(p *Proxy) *Scope { panic("unfinished") }
+// ScopeOf returns what the proxy can see. It is computed once for all proxies that see the same; callers must not change it.
+func (m *Mesh) ScopeOf(p *Proxy) *Scope {
+	key := scopeKey{namespace: p.Namespace, router: p.Type == Router}
+	var sidecar *resource.Of[*networking.Sidecar]
+	if !key.router {
+		sidecar = m.sidecarFor(p.Namespace, p.Labels)
+		if sidecar != nil {
+			key.sidecar = sidecar.Resource
+		}
+	}
+	load, ok := m.scopes.Load(key)
+	if !ok {
+		load, _ = m.scopes.LoadOrStore(key, sync.OnceValue(func() *Scope { return m.buildScope(p.Namespace, sidecar) }))
+	}
+	scope := *load.(func() *Scope)()
+	scope.Proxy = p
+	return &scope
+}
+
+// scopeKey is what decides over a proxy's scope, but for the rules that pick proxies by label.
+type scopeKey struct {
+	namespace string
+	router    bool
+	sidecar   *resource.Resource
+}
 
 // DestinationRule returns the rule that the proxy uses for the service, nil if there is none: looked for in the proxy's namespace, then the
 // service's, then the root namespace, most specific host first.
-func (s *Scope) DestinationRule(svc *Service) *DestinationRule { panic("unfinished") }
+func (s *Scope) DestinationRule(svc *Service) *DestinationRule {
+	if svc == nil {
+		return nil
+	}
+	if seen := s.services[svc.Hostname]; seen != nil && seen.Namespace == svc.Namespace {
+		return pickRule(s.rules[svc.Hostname], s.Proxy)
+	}
+	return pickRule(s.mesh.rulesFor(s.Proxy.Namespace, svc), s.Proxy)
+}
 
-// VirtualServicesFor returns those bound to a gateway ("NAMESPACE/NAME") that the proxy's namespace may see, oldest first (by
-// creation time, name and namespace; from files by name then namespace).
-func (s *Scope) VirtualServicesFor(gateway string) []*VirtualService { panic("unfinished") }
+// VirtualServicesFor returns those bound to a gateway ("NAMESPACE/NAME") that the proxy's namespace may see, in istiod's order: those
+// private to the namespace, those exported to it by name, then everyone's, each oldest first (from files mostly by name then namespace).
+func (s *Scope) VirtualServicesFor(gateway string) []*VirtualService {
+	return s.mesh.virtualServices().boundTo(gateway, s.Proxy.Namespace)
+}

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"time"
+
 	"github.com/meshc/meshc/pkg/model/resource"
 )
 
@@ -82,8 +84,12 @@ type Service struct {
 	ExportTo map[string]bool
 	// SubjectAltNames are those that a ServiceEntry asks for.
 	SubjectAltNames []string
+	// Assumed says why meshc made the service up (a gateway that an IstioOperator installs), "" for one that the input holds.
+	Assumed string
 	// Source is the Service, or the ServiceEntry's spec.hosts[i].
 	Source resource.Source
+
+	created time.Time
 }
 
 // Port is a port of a service.
@@ -127,4 +133,17 @@ type Endpoint struct {
 	// Ready is false for endpoints that an EndpointSlice lists as not ready.
 	Ready  bool
 	Source resource.Source
+}
+
+// identity tells services apart whose ports a Sidecar may have narrowed.
+func (s *Service) identity() serviceKey { return serviceKey{s.Hostname, s.Namespace} }
+
+// serviceKey is what endpoints are kept by: services of one hostname and namespace share them, whichever registry they come from.
+type serviceKey struct{ hostname, namespace string }
+
+// narrowed returns a copy that has only the given ports.
+func (s *Service) narrowed(ports []*Port) *Service {
+	c := *s
+	c.Ports = ports
+	return &c
 }

@@ -23,7 +23,8 @@ type Settings struct {
 	// MeshID and Network are those of the installation, "" where unset.
 	MeshID  string
 	Network string
-	// Injection is what the ConfigMap istio-sidecar-injector or IstioOperator values say of sidecar injection.
+	// EnableNamespacesByDefault says that namespaces without an injection label are injected too; from the ConfigMap istio-sidecar-injector
+	// or IstioOperator values (https://istio.io/latest/docs/ops/configuration/mesh/injection-concepts/).
 	EnableNamespacesByDefault bool
 }
 
@@ -32,7 +33,7 @@ func (s Settings) RootNamespace() string {
 	if ns := s.Mesh.GetRootNamespace(); ns != "" {
 		return ns
 	}
-	return "istio-system"
+	return systemNamespace
 }
 
 // TrustDomain is the first part of every workload's identity: cluster.local unless MeshConfig says otherwise.
@@ -40,5 +41,11 @@ func (s Settings) TrustDomain() string {
 	if td := s.Mesh.GetTrustDomain(); td != "" {
 		return td
 	}
-	return "cluster.local"
+	return defaultDomain
 }
+
+const (
+	systemNamespace = "istio-system"
+	defaultDomain   = "cluster.local"
+	defaultCluster  = "Kubernetes"
+)

@@ -1,6 +1,10 @@
 package model
 
 import (
+	networking "istio.io/api/networking/v1alpha3"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/meshc/meshc/pkg/model/resource"
 )
 
@@ -25,40 +29,11 @@ type Workload struct {
 	// Addresses are pod addresses: from Pods in the input, else made up.
 	Addresses []string
 	Source    resource.Source
-}
 
-// ProxyType tells sidecars from gateways, in the words of the proxies file.
-type ProxyType string
-
-const (
-	Sidecar ProxyType = "sidecar"
-	Router  ProxyType = "router"
-)
-
-// Proxy is one Envoy of the mesh.
-type Proxy struct {
-	Name           string            `json:"name"`
-	Namespace      string            `json:"namespace"`
-	Type           ProxyType         `json:"type"`
-	IP             string            `json:"ip"`
-	Labels         map[string]string `json:"labels"`
-	ServiceAccount string            `json:"serviceAccount"`
-	Locality       string            `json:"locality,omitempty"`
-	Network        string            `json:"network,omitempty"`
-	// Assumed says why meshc made the proxy up, "" for one that the input describes.
-	Assumed string `json:"assumed,omitempty"`
-	// Source is the workload, the Gateway whose selector asks for it, or nothing for one from the proxies file.
-	Source resource.Source `json:"-"`
-	// Annotations of the pod, where known (proxy.istio.io/config, traffic.sidecar.istio.io/…).
-	Annotations map[string]string `json:"-"`
-}
-
-// ID is NAME.NAMESPACE, as --proxy takes it.
-func (p *Proxy) ID() string { return p.Name + "." + p.Namespace }
-
-// ServiceTarget is a port of a service that selects a proxy's workload, and the number that the workload listens on.
-type ServiceTarget struct {
-	Service    *Service
-	Port       *Port
-	TargetPort uint32
+	// pods are those of the input that belong to it.
+	pods []*pod
+	// hostNetwork, templates and the like are asked of the pod spec; nil for a WorkloadEntry.
+	podSpec  *corev1.PodSpec
+	selector *metav1.LabelSelector
+	entry    *networking.WorkloadEntry
 }

@@ -1,0 +1,66 @@
+package model
+
+import (
+	"google.golang.org/protobuf/proto"
+	meshconfig "istio.io/api/mesh/v1alpha1"
+	networkingv1beta1 "istio.io/api/networking/v1beta1"
+
+	"github.com/meshc/meshc/pkg/model/resource"
+)
+
+// proxyConfigAnnotation holds a ProxyConfig for one pod (https://istio.io/latest/docs/reference/config/annotations/#ProxyConfig).
+const proxyConfigAnnotation = "proxy.istio.io/config"
+
+// ProxyConfigOf returns the ProxyConfig of a proxy: the mesh's default, then ProxyConfig resources of the root namespace, of its own
+// namespace and for its labels, then its pod's annotation. The caller owns it. An annotation that cannot be read is passed over, as
+// the injector would refuse the pod.
+// (https://istio.io/latest/docs/reference/config/networking/proxy-config/)
+func (m *Mesh) ProxyConfigOf(p *Proxy) *meshconfig.ProxyConfig {
+	out := proto.CloneOf(m.Settings.Mesh.GetDefaultConfig())
+	t, root := m.proxyConfigs(), m.Settings.RootNamespace()
+	applyProxyResource(out, firstProxyConfig(t[root], nil))
+	if p.Namespace != root {
+		applyProxyResource(out, firstProxyConfig(t[p.Namespace], nil))
+	}
+	if p.Labels != nil {
+		applyProxyResource(out, firstProxyConfig(t[p.Namespace], p.Labels))
+	}
+	if text := p.Annotations[proxyConfigAnnotation]; text != "" {
+		if raw, err := objectFromYAML([]byte(text)); err == nil {
+			with := proto.CloneOf(out)
+			if applyProxyConfig(with, raw) == nil {
+				out = with
+			}
+		}
+	}
+	return out
+}
+
+// proxyConfigTable holds ProxyConfig resources by namespace, oldest first.
+type proxyConfigTable map[string][]resource.Of[*networkingv1beta1.ProxyConfig]
+
+func (m *Mesh) buildProxyConfigs() proxyConfigTable {
+	return groupBy(byAge(All[*networkingv1beta1.ProxyConfig](m)), func(r resource.Of[*networkingv1beta1.ProxyConfig]) string {
+		return r.Namespace
+	})
+}
+
+func firstProxyConfig(all []resource.Of[*networkingv1beta1.ProxyConfig], labels map[string]string) *networkingv1beta1.ProxyConfig {
+	for _, r := range all {
+		selector := r.Spec.GetSelector().GetMatchLabels()
+		if labels == nil && len(selector) == 0 || labels != nil && len(selector) > 0 && Selects(selector, labels) {
+			return r.Spec
+		}
+	}
+	return nil
+}
+
+func applyProxyResource(to *meshconfig.ProxyConfig, from *networkingv1beta1.ProxyConfig) {
+	if from.GetConcurrency() != nil {
+		to.Concurrency = from.GetConcurrency()
+	}
+	if from.GetImage() != nil {
+		to.Image = from.GetImage()
+	}
+	to.ProxyMetadata = mergedMap(to.GetProxyMetadata(), from.GetEnvironmentVariables())
+}

@@ -1,0 +1,59 @@
+package model
+
+import (
+	"cmp"
+	"slices"
+)
+
+// ServiceTargets returns the ports of services that select the proxy, ordered by target port then hostname.
+func (m *Mesh) ServiceTargets(p *Proxy) []ServiceTarget {
+	named, labels := m.portsOf(p)
+	var out []ServiceTarget
+	add := func(s *Service, port *Port, target uint32) {
+		t := ServiceTarget{Service: s, Port: port, TargetPort: target}
+		if !slices.Contains(out, t) {
+			out = append(out, t)
+		}
+	}
+	for _, s := range m.services().byNamespace[p.Namespace] {
+		switch {
+		case s.Resolution == Alias:
+		case len(s.Selector) > 0 && Selects(s.Selector, labels):
+			for _, port := range s.Ports {
+				if target, ok := targetPort(port, named); ok {
+					add(s, port, target)
+				}
+			}
+		case len(s.Selector) == 0 && p.IP != "":
+			for _, port := range s.Ports {
+				for _, e := range m.Endpoints(s, port) {
+					if e.Address == p.IP {
+						add(s, port, e.Port)
+					}
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b ServiceTarget) int {
+		return cmp.Or(cmp.Compare(a.TargetPort, b.TargetPort), cmp.Compare(a.Service.Hostname, b.Service.Hostname), cmp.Compare(a.Port.Number, b.Port.Number))
+	})
+	return out
+}
+
+// portsOf returns the named ports of the proxy's workload, and its labels: the proxy's own where it states any.
+func (m *Mesh) portsOf(p *Proxy) (named map[string]uint32, labels map[string]string) {
+	labels = p.Labels
+	t := m.workloads()
+	if own := t.podByName[[2]string{p.Namespace, p.Name}]; own != nil {
+		return namedPorts(&own.Spec.Spec), labels
+	}
+	if own := t.podByIP[p.IP]; own != nil && own.Namespace == p.Namespace {
+		return namedPorts(&own.Spec.Spec), labels
+	}
+	for _, w := range m.WorkloadsMatching(p.Namespace, nil) {
+		if w.Name == p.Name || slices.Contains(w.Addresses, p.IP) && p.IP != "" {
+			return w.NamedPorts, labels
+		}
+	}
+	return nil, labels
+}
