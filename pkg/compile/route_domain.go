@@ -27,9 +27,9 @@ type domains struct {
 	known map[string]bool // full names of the services at hand, which no short name may cover
 }
 
-func (b *builder) newDomains(groups []*hostGroup, port uint32) *domains {
+func (t *outboundTable) newDomains(groups []*hostGroup, port uint32) *domains {
 	d := &domains{
-		namespace: b.proxy.Namespace, cluster: ".svc." + b.mesh.Settings.DomainSuffix, ports: port == 0, aliases: serviceAliases(b.mesh.Services()),
+		namespace: t.proxy.Namespace, cluster: ".svc." + t.mesh.Settings.DomainSuffix, ports: port == 0, aliases: t.aliases,
 		hosts: map[string]bool{}, taken: map[string]bool{}, known: map[string]bool{},
 	}
 	for _, g := range groups {

@@ -19,13 +19,21 @@ import (
 
 // sidecarRoutes returns the route configurations that the sidecar's outbound HTTP listeners name.
 func (b *builder) sidecarRoutes(listeners []*listenerv3.Listener) []*routev3.RouteConfiguration {
+	t := &outboundTable{builder: b, aliases: serviceAliases(b.mesh.Services())}
 	var out []*routev3.RouteConfiguration
 	for _, name := range b.routeNames(listeners) {
-		if rc := b.sidecarRoute(name); rc != nil {
+		if rc := t.configuration(name); rc != nil {
 			out = append(out, rc)
 		}
 	}
 	return out
+}
+
+// outboundTable makes the route configurations of one sidecar.
+type outboundTable struct {
+	*builder
+	// aliases are the other names of services, see serviceAliases.
+	aliases map[string][]string
 }
 
 // routeNames returns the names of the route configurations that the listeners' HTTP connection managers ask for, sorted.
@@ -51,10 +59,10 @@ func (b *builder) routeNames(listeners []*listenerv3.Listener) []string {
 	return slices.Compact(names)
 }
 
-// sidecarRoute makes one of a sidecar's route configurations, nil for a name that means nothing. Names are a port; HOST:PORT for the
+// configuration makes the route configuration of a name, nil for a name that means nothing. Names are a port; HOST:PORT for the
 // port of one service whose protocol is found out at run time; a Unix socket that a Sidecar binds an egress listener to; or
 // http_proxy for the mesh's forward proxy port.
-func (b *builder) sidecarRoute(name string) *routev3.RouteConfiguration {
+func (t *outboundTable) configuration(name string) *routev3.RouteConfiguration {
 	var port uint32
 	sniffed := false
 	if name != httpProxyRoute && !strings.HasPrefix(name, "unix:") {
@@ -68,20 +76,20 @@ func (b *builder) sidecarRoute(name string) *routev3.RouteConfiguration {
 		}
 		port = uint32(n)
 	}
-	egress := b.egressListener(port, name)
+	egress := t.egressListener(port, name)
 	if egress == nil {
 		return nil
 	}
-	hosts := b.outboundHosts(egress, port)
+	hosts := t.outboundHosts(egress, port)
 	if sniffed {
 		hosts = onlyHost(hosts, name)
 	}
 	slices.SortStableFunc(hosts, func(x, y *routev3.VirtualHost) int { return strings.Compare(x.Name, y.Name) })
 	if !sniffed {
-		hosts = append(hosts, b.catchAllHost())
+		hosts = append(hosts, t.catchAllHost())
 	}
 	rc := newRouteConfiguration(name, hosts)
-	b.sources.Add(rc, egress.Source)
+	t.sources.Add(rc, egress.Source)
 	return rc
 }
 

@@ -24,29 +24,29 @@ type hostGroup struct {
 
 // outboundHosts returns the virtual hosts of a port for what an egress listener imports. Port 0 stands for a proxy port or socket through
 // which all ports are reached.
-func (b *builder) outboundHosts(egress *model.EgressListener, port uint32) []*routev3.VirtualHost {
+func (t *outboundTable) outboundHosts(egress *model.EgressListener, port uint32) []*routev3.VirtualHost {
 	if egress.Spec.GetPort().GetProtocol() == "HTTP_PROXY" {
 		port = 0
 	}
 	services := servicesOn(egress.Services, port)
-	groups := b.virtualServiceGroups(egress, services, port)
+	groups := t.virtualServiceGroups(egress, services, port)
 	for _, g := range groups {
 		for _, svc := range g.services {
 			delete(services, svc.Hostname)
 		}
 	}
-	groups = append(groups, b.serviceGroups(services, port)...)
+	groups = append(groups, t.serviceGroups(services, port)...)
 
-	taken := b.newDomains(groups, port)
+	taken := t.newDomains(groups, port)
 	byPort := map[uint32][]*routev3.VirtualHost{}
 	for _, g := range groups {
 		for _, host := range g.hosts {
-			if vh := b.virtualHost(taken, g, strings.ToLower(host), nil); vh != nil {
+			if vh := t.virtualHost(taken, g, strings.ToLower(host), nil); vh != nil {
 				byPort[g.port] = append(byPort[g.port], vh)
 			}
 		}
 		for _, svc := range g.services {
-			if vh := b.virtualHost(taken, g, svc.Hostname, svc); vh != nil {
+			if vh := t.virtualHost(taken, g, svc.Hostname, svc); vh != nil {
 				byPort[g.port] = append(byPort[g.port], vh)
 			}
 		}
@@ -79,16 +79,16 @@ func servicesOn(services []*model.Service, port uint32) map[string]*model.Servic
 func carriesHTTP(p *model.Port) bool { return p.Protocol.IsHTTP() || p.Protocol.IsUnsupported() }
 
 // virtualServiceGroups returns the routes of the VirtualServices, and for which services and names.
-func (b *builder) virtualServiceGroups(egress *model.EgressListener, services map[string]*model.Service, port uint32) []*hostGroup {
+func (t *outboundTable) virtualServiceGroups(egress *model.EgressListener, services map[string]*model.Service, port uint32) []*hostGroup {
 	owners := wildcardOwners(egress)
 	var groups []*hostGroup
 	for _, vs := range egress.VirtualServices {
-		routes := translate.HTTPRoutes(vs, b.sidecarRouteOptions(services, port))
+		routes := translate.HTTPRoutes(vs, t.sidecarRouteOptions(services, port))
 		if len(routes) == 0 {
 			continue
 		}
 		names, matched := splitHosts(vs, services, owners)
-		if translate.FromGatewayAPI(vs) && !b.mayRoute(vs, matched) {
+		if translate.FromGatewayAPI(vs) && !t.mayRoute(vs, matched) {
 			continue
 		}
 		byPort := map[uint32][]*model.Service{}
@@ -110,8 +110,8 @@ func (b *builder) virtualServiceGroups(egress *model.EgressListener, services ma
 	return groups
 }
 
-func (b *builder) sidecarRouteOptions(services map[string]*model.Service, port uint32) translate.RouteOptions {
-	opts := b.routeOptions(port, translate.MeshGateway)
+func (t *outboundTable) sidecarRouteOptions(services map[string]*model.Service, port uint32) translate.RouteOptions {
+	opts := t.routeOptions(port, translate.MeshGateway)
 	opts.Cluster = func(d *networking.Destination) string {
 		return destinationCluster(d, services[d.GetHost()], port)
 	}
@@ -198,16 +198,16 @@ func overlap(a, b string) bool { return model.HostMatches(a, b) || model.HostMat
 
 // mayRoute tells whether a route of the Gateway API counts: it does in its own namespace, for the services there and for the proxies there
 // (https://gateway-api.sigs.k8s.io/mesh/#mesh-routes-and-namespaces).
-func (b *builder) mayRoute(vs *model.VirtualService, services []*model.Service) bool {
+func (t *outboundTable) mayRoute(vs *model.VirtualService, services []*model.Service) bool {
 	return slices.ContainsFunc(services, func(svc *model.Service) bool {
-		return svc.Namespace == vs.Namespace || b.proxy.Namespace == vs.Namespace
+		return svc.Namespace == vs.Namespace || t.proxy.Namespace == vs.Namespace
 	})
 }
 
 // serviceGroups returns the default routes of services without VirtualService.
-func (b *builder) serviceGroups(services map[string]*model.Service, port uint32) []*hostGroup {
+func (t *outboundTable) serviceGroups(services map[string]*model.Service, port uint32) []*hostGroup {
 	var groups []*hostGroup
-	opts := b.routeOptions(port, translate.MeshGateway)
+	opts := t.routeOptions(port, translate.MeshGateway)
 	for _, hostname := range slices.Sorted(maps.Keys(services)) {
 		svc := services[hostname]
 		for _, p := range svc.Ports {
@@ -216,8 +216,8 @@ func (b *builder) serviceGroups(services map[string]*model.Service, port uint32)
 				continue
 			}
 			cluster := translate.OutboundCluster(p.Number, "", hostname)
-			r := translate.DefaultRoute(cluster, translate.Operation(hostname, p.Number, "/*"), opts, b.servicePolicy(svc, p.Number))
-			b.sources.Add(r, p.Source)
+			r := translate.DefaultRoute(cluster, translate.Operation(hostname, p.Number, "/*"), opts, t.servicePolicy(svc, p.Number))
+			t.sources.Add(r, p.Source)
 			groups = append(groups, &hostGroup{port: p.Number, routes: []*routev3.Route{r}, services: []*model.Service{svc}})
 		}
 	}
@@ -225,7 +225,7 @@ func (b *builder) serviceGroups(services map[string]*model.Service, port uint32)
 }
 
 // virtualHost makes the virtual host of a service or, without one, of a plain name; nil where all its domains are taken already.
-func (b *builder) virtualHost(taken *domains, g *hostGroup, host string, svc *model.Service) *routev3.VirtualHost {
+func (t *outboundTable) virtualHost(taken *domains, g *hostGroup, host string, svc *model.Service) *routev3.VirtualHost {
 	names := taken.claim(host, g.port, svc)
 	if len(names) == 0 {
 		return nil
@@ -237,10 +237,10 @@ func (b *builder) virtualHost(taken *domains, g *hostGroup, host string, svc *mo
 		IncludeRequestAttemptCount: true,
 	}
 	if g.vs != nil {
-		b.sources.Add(vh, servedHost(g.vs, host))
+		t.sources.Add(vh, servedHost(g.vs, host))
 	}
 	if svc != nil {
-		b.sources.Add(vh, svc.Source)
+		t.sources.Add(vh, svc.Source)
 	}
 	return vh
 }
