@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -51,8 +51,7 @@ where that is a directory, or everything). Nothing is checked out.`,
 			if err != nil {
 				return err
 			}
-			opts := report.DifferenceOptions{Color: useColor(cmd, s), Base: base, Head: head}
-			if err := report.PrintDifference(s.Out, output, difference, opts); err != nil {
+			if err := differencePrinters[output](s.Out, difference); err != nil {
 				return inputError(err)
 			}
 			if err := errors.Join(loadStatus(s, before), loadStatus(s, after)); err != nil {
@@ -71,9 +70,14 @@ where that is a directory, or everything). Nothing is checked out.`,
 	return cmd
 }
 
+// differencePrinters are the formats of a difference.
+var differencePrinters = map[string]func(io.Writer, *emit.Difference) error{
+	"text": report.DiffText, "json": report.DiffJSON, "markdown": report.DiffMarkdown,
+}
+
 func checkDifferenceFormat(format string) error {
-	if !slices.Contains(report.DifferenceFormats(), format) {
-		return usageError("-o %s: choose %s", format, strings.Join(report.DifferenceFormats(), ", "))
+	if differencePrinters[format] == nil {
+		return usageError("-o %s: a difference is printed as text, json or markdown", format)
 	}
 	return nil
 }

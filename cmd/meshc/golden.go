@@ -11,7 +11,6 @@ import (
 	"github.com/meshc/meshc/pkg/compile"
 	"github.com/meshc/meshc/pkg/emit"
 	"github.com/meshc/meshc/pkg/model"
-	"github.com/meshc/meshc/pkg/report"
 )
 
 func newGolden(s Streams) *cobra.Command {
@@ -133,8 +132,7 @@ Exit status 1 when they differ.`,
 			case err != nil:
 				return inputError(err)
 			}
-			opts := report.DifferenceOptions{Color: useColor(cmd, s), Base: "golden", Head: "compiled"}
-			if err := report.PrintDifference(s.Out, output, difference, opts); err != nil {
+			if err := differencePrinters[output](s.Out, difference); err != nil {
 				return inputError(err)
 			}
 			if err := loadStatus(s, mesh); err != nil {
