@@ -133,12 +133,8 @@ func (b *builder) matchesStatically(gateways []string, labels map[string]string,
 	if len(gateways) > 0 && !slices.Contains(gateways, "mesh") {
 		return false
 	}
-	for k, v := range labels {
-		if own, ok := b.proxy.Labels[k]; !ok || own != v {
-			return false
-		}
-	}
-	return (asked == 0 || asked == port) && (namespace == "" || namespace == b.proxy.Namespace)
+	return hasLabels(b.proxy.Labels, labels) && (asked == 0 || asked == port) &&
+		(namespace == "" || namespace == b.proxy.Namespace)
 }
 
 // directForward leads to the service itself. Where a Sidecar's own port is not the service's and the service has only one, that is meant.

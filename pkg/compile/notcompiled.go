@@ -1,6 +1,194 @@
 package compile
 
-import "github.com/meshc/meshc/pkg/diag"
+import (
+	"maps"
+	"slices"
 
-// notCompiled names the resources that bear on this proxy and that the compiler does not take into account.
-func (b *builder) notCompiled() []diag.Finding { return nil }
+	extensions "istio.io/api/extensions/v1alpha1"
+	meshconfig "istio.io/api/mesh/v1alpha1"
+	networking "istio.io/api/networking/v1alpha3"
+	networkingbeta "istio.io/api/networking/v1beta1"
+	security "istio.io/api/security/v1beta1"
+	telemetry "istio.io/api/telemetry/v1alpha1"
+	typev1beta1 "istio.io/api/type/v1beta1"
+	knetworking "k8s.io/api/networking/v1"
+
+	"github.com/meshc/meshc/pkg/diag"
+	"github.com/meshc/meshc/pkg/model"
+	"github.com/meshc/meshc/pkg/model/resource"
+)
+
+// notCompiledRule names the finding about a resource that the compiler leaves out.
+const notCompiledRule = "compile/not-compiled"
+
+// withoutEffect says of each kind that the compiler does not know what the bootstraps lack for it. Keys are Kind.group.
+func withoutEffect() map[string]string {
+	const gatewayAPI = "what it routes has no listener, route or cluster in the bootstraps; `meshc translate` gives the Istio resources that it amounts to"
+	return map[string]string{
+		"AuthorizationPolicy.security.istio.io":      "the bootstraps let through what it would deny",
+		"RequestAuthentication.security.istio.io":    "the bootstraps do not look at tokens",
+		"Telemetry.telemetry.istio.io":               "tracing, metrics and access logs in the bootstraps are those of MeshConfig alone",
+		"EnvoyFilter.networking.istio.io":            "the bootstraps are not patched",
+		"ProxyConfig.networking.istio.io":            "the bootstraps follow MeshConfig's defaultConfig alone",
+		"WasmPlugin.extensions.istio.io":             "the bootstraps lack the filter that it adds",
+		"TrafficExtension.extensions.istio.io":       "the bootstraps lack the filter that it adds",
+		"Gateway.gateway.networking.k8s.io":          gatewayAPI,
+		"ListenerSet.gateway.networking.k8s.io":      gatewayAPI,
+		"HTTPRoute.gateway.networking.k8s.io":        gatewayAPI,
+		"GRPCRoute.gateway.networking.k8s.io":        gatewayAPI,
+		"TLSRoute.gateway.networking.k8s.io":         gatewayAPI,
+		"TCPRoute.gateway.networking.k8s.io":         gatewayAPI,
+		"UDPRoute.gateway.networking.k8s.io":         gatewayAPI,
+		"BackendTLSPolicy.gateway.networking.k8s.io": gatewayAPI,
+		"Ingress.networking.k8s.io":                  "what it routes has no listener, route or cluster in the bootstraps",
+	}
+}
+
+// NotCompiled names, once each, the resources of the mesh that would shape what istiod sends and that the compiler leaves out: silence must
+// never mean that something was not looked at. Findings have severity info and are in diag.Sort's order.
+func NotCompiled(mesh *model.Mesh) []diag.Finding {
+	var findings []diag.Finding
+	effects := withoutEffect()
+	for _, key := range slices.Sorted(maps.Keys(effects)) {
+		for _, r := range kindOf(mesh, key) {
+			if ingress, ok := r.Object.(*knetworking.Ingress); ok && !isIstioIngress(mesh, ingress) {
+				continue
+			}
+			findings = append(findings, leftOut(r, "", effects[key]))
+		}
+	}
+	for _, s := range model.All[*networking.Sidecar](mesh) {
+		findings = append(findings, ingressTLS(&s)...)
+	}
+	return diag.Sort(findings)
+}
+
+// notCompiled are those of NotCompiled that bear on this proxy.
+func (b *builder) notCompiled() []diag.Finding {
+	var findings []diag.Finding
+	effects := withoutEffect()
+	for _, key := range slices.Sorted(maps.Keys(effects)) {
+		for _, r := range kindOf(b.mesh, key) {
+			if b.bearsOn(r) {
+				findings = append(findings, leftOut(r, "", effects[key]))
+			}
+		}
+	}
+	if b.scope.Sidecar != nil {
+		findings = append(findings, ingressTLS(b.scope.Sidecar)...)
+	}
+	return diag.Sort(findings)
+}
+
+func kindOf(mesh *model.Mesh, key string) []*resource.Resource {
+	for i := range key {
+		if key[i] == '.' {
+			return mesh.OfKind(key[:i], key[i+1:])
+		}
+	}
+	return nil
+}
+
+func leftOut(r *resource.Resource, path, effect string) diag.Finding {
+	what := r.ID()
+	if path != "" {
+		what = path + " of " + what
+	}
+	return diag.Finding{
+		Rule: notCompiledRule, Severity: diag.Info, Resource: r.Ref(), Path: path, Location: r.Locate(path),
+		Message: what + " is not compiled: " + effect,
+	}
+}
+
+// ingressTLS reports TLS settings of a Sidecar's ingress listeners, which istiod too takes no notice of unless it runs with
+// ENABLE_TLS_ON_SIDECAR_INGRESS.
+func ingressTLS(s *resource.Of[*networking.Sidecar]) []diag.Finding {
+	var findings []diag.Finding
+	for i, in := range s.Spec.GetIngress() {
+		if in.GetTls() != nil {
+			findings = append(findings, leftOut(s.Resource, resource.Index("spec.ingress", i)+".tls",
+				"as in istiod without ENABLE_TLS_ON_SIDECAR_INGRESS, the listener does not end TLS"))
+		}
+	}
+	return findings
+}
+
+// bearsOn tells whether a resource is meant for the proxy: by its namespace (the root namespace speaks for all) and its selector, or, for
+// resources that are bound to gateways and services, by what kind of proxy they shape.
+func (b *builder) bearsOn(r *resource.Resource) bool {
+	switch spec := r.Object.(type) {
+	case *security.AuthorizationPolicy:
+		return b.selected(r, spec.GetSelector().GetMatchLabels(), spec.GetTargetRef(), spec.GetTargetRefs())
+	case *security.RequestAuthentication:
+		return b.selected(r, spec.GetSelector().GetMatchLabels(), spec.GetTargetRef(), spec.GetTargetRefs())
+	case *telemetry.Telemetry:
+		return b.selected(r, spec.GetSelector().GetMatchLabels(), spec.GetTargetRef(), spec.GetTargetRefs())
+	case *extensions.WasmPlugin:
+		return b.selected(r, spec.GetSelector().GetMatchLabels(), spec.GetTargetRef(), spec.GetTargetRefs())
+	case *extensions.TrafficExtension:
+		return b.selected(r, spec.GetSelector().GetMatchLabels(), nil, spec.GetTargetRefs())
+	case *networking.EnvoyFilter:
+		return b.selected(r, spec.GetWorkloadSelector().GetLabels(), nil, spec.GetTargetRefs())
+	case *networkingbeta.ProxyConfig:
+		return b.selected(r, spec.GetSelector().GetMatchLabels(), nil, nil)
+	case *knetworking.Ingress:
+		return b.proxy.Type == model.Router && isIstioIngress(b.mesh, spec) && b.isIngressGateway()
+	default:
+		// The Gateway API: routes may shape any proxy, and gateways have proxies of their own.
+		return true
+	}
+}
+
+// selected tells whether a policy's namespace and selector pick the proxy. One with target references is for gateways of the Gateway API and
+// waypoints alone.
+func (b *builder) selected(r *resource.Resource, labels map[string]string, ref *typev1beta1.PolicyTargetReference, refs []*typev1beta1.PolicyTargetReference) bool {
+	if ref != nil {
+		refs = append([]*typev1beta1.PolicyTargetReference{ref}, refs...)
+	}
+	if r.Namespace != b.proxy.Namespace && r.Namespace != b.mesh.Settings.RootNamespace() {
+		return false
+	}
+	if len(refs) > 0 {
+		gateway := b.proxy.Labels["gateway.networking.k8s.io/gateway-name"]
+		return gateway != "" && slices.ContainsFunc(refs, func(ref *typev1beta1.PolicyTargetReference) bool {
+			return ref.GetKind() == "Gateway" && ref.GetName() == gateway
+		})
+	}
+	return hasLabels(b.proxy.Labels, labels)
+}
+
+// isIngressGateway tells whether the proxy is one that Istio would give Kubernetes Ingresses to
+// (https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#MeshConfig-ingress_selector).
+func (b *builder) isIngressGateway() bool {
+	mesh := b.mesh.Settings.Mesh
+	if mesh.GetIngressControllerMode() == meshconfig.MeshConfig_OFF {
+		return false
+	}
+	selector := mesh.GetIngressSelector()
+	if selector == "" {
+		selector = "ingressgateway"
+	}
+	return b.proxy.Labels["istio"] == selector
+}
+
+// isIstioIngress tells whether the Ingress is of Istio's class, or of none where Istio is the default
+// (https://istio.io/latest/docs/tasks/traffic-management/ingress/kubernetes-ingress/#specifying-ingressclass).
+func isIstioIngress(mesh *model.Mesh, ingress *knetworking.Ingress) bool {
+	settings := mesh.Settings.Mesh
+	want := settings.GetIngressClass()
+	if want == "" {
+		want = "istio"
+	}
+	if class, ok := ingress.Annotations["kubernetes.io/ingress.class"]; ok {
+		return class == want
+	}
+	if name := ingress.Spec.IngressClassName; name != nil {
+		for _, class := range model.All[*knetworking.IngressClass](mesh) {
+			if class.Name == *name {
+				return class.Spec.Spec.Controller == "istio.io/ingress-controller"
+			}
+		}
+		return *name == want
+	}
+	return settings.GetIngressControllerMode() == meshconfig.MeshConfig_DEFAULT
+}
