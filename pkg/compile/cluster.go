@@ -20,7 +20,7 @@ import (
 // clusters returns every cluster of the proxy: outbound ones, inbound ones for a sidecar, passthrough and black hole. Where two have one name
 // the first is kept.
 func (b *builder) clusters() []*clusterv3.Cluster {
-	cb := &clusterBuilder{builder: b}
+	cb := &clusterBuilder{endpointBuilder: b.newEndpointBuilder()}
 	all := cb.outboundClusters(false)
 	if b.proxy.Type == model.Router {
 		all = append(all, cb.blackHole())
@@ -45,7 +45,7 @@ func (b *builder) clusters() []*clusterv3.Cluster {
 
 // clusterBuilder builds the clusters of one proxy. It holds what many of them share.
 type clusterBuilder struct {
-	*builder
+	*endpointBuilder
 	// exchange is the cluster filter of Istio's build, made once.
 	exchange []*clusterv3.Filter
 	// plaintext is what endpoints without mTLS get, made once.

@@ -22,6 +22,7 @@ import (
 // endpoints returns the load assignment of every cluster that istiod sends endpoints for by EDS; those of clusters that resolve names stand in
 // the clusters.
 func (b *builder) endpoints() []*endpointv3.ClusterLoadAssignment {
+	eb := b.newEndpointBuilder()
 	var out []*endpointv3.ClusterLoadAssignment
 	seen := map[string]bool{}
 	add := func(t outboundTarget) {
@@ -31,7 +32,7 @@ func (b *builder) endpoints() []*endpointv3.ClusterLoadAssignment {
 		}
 		seen[name] = true
 		out = append(out, &endpointv3.ClusterLoadAssignment{
-			ClusterName: name, Endpoints: b.balance(b.localityEndpoints(t), t, true),
+			ClusterName: name, Endpoints: b.balance(eb.localityEndpoints(t), t, true),
 		})
 	}
 	for t := range b.outboundTargets(false) {
@@ -43,6 +44,20 @@ func (b *builder) endpoints() []*endpointv3.ClusterLoadAssignment {
 		}
 	}
 	return out
+}
+
+// endpointBuilder builds the endpoints of one proxy. It holds what all of them are seen through.
+type endpointBuilder struct {
+	*builder
+	// gateways lead into other networks; factor is what weights are multiplied by so that gateways can share them, 0 where there are none.
+	gateways map[string][]networkGateway
+	factor   uint32
+}
+
+func (b *builder) newEndpointBuilder() *endpointBuilder {
+	eb := &endpointBuilder{builder: b}
+	eb.gateways, eb.factor = networkGateways(b.mesh.Settings.Networks, b.mesh.Services())
+	return eb
 }
 
 // localityGroup are the endpoints of one locality: for each one what is known of it and what Envoy is told.
@@ -76,7 +91,7 @@ func weightOf(endpoints []*endpointv3.LbEndpoint) uint32 {
 }
 
 // localityEndpoints are the endpoints of a target that the proxy is told, by locality.
-func (b *builder) localityEndpoints(t outboundTarget) []*localityGroup {
+func (b *endpointBuilder) localityEndpoints(t outboundTarget) []*localityGroup {
 	groups := map[string]*localityGroup{}
 	mode := ruleTLSMode(t.rule, t.subset, t.port)
 	for _, e := range b.mesh.Endpoints(t.service, t.port) {
@@ -120,7 +135,7 @@ func hasLabels(labels, wanted map[string]string) bool {
 }
 
 // speaksMTLS tells whether the mesh's mTLS is spoken to an endpoint: as the rule says, or else where a sidecar accepts it.
-func (b *builder) speaksMTLS(e *model.Endpoint, rule *networking.ClientTLSSettings_TLSmode) bool {
+func (b *endpointBuilder) speaksMTLS(e *model.Endpoint, rule *networking.ClientTLSSettings_TLSmode) bool {
 	if rule != nil {
 		return *rule == networking.ClientTLSSettings_ISTIO_MUTUAL && e.TLSMode == mtlsMode
 	}
@@ -132,7 +147,7 @@ func (b *builder) speaksMTLS(e *model.Endpoint, rule *networking.ClientTLSSettin
 const mtlsMode = "istio"
 
 // lbEndpoint is one endpoint as Envoy is told it. The health of what Kubernetes does not watch is not known.
-func (b *builder) lbEndpoint(e *model.Endpoint, mtls bool) *endpointv3.LbEndpoint {
+func (b *endpointBuilder) lbEndpoint(e *model.Endpoint, mtls bool) *endpointv3.LbEndpoint {
 	out := &endpointv3.LbEndpoint{
 		HostIdentifier:      &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: endpointAddress(e.Address, e.Port)}},
 		LoadBalancingWeight: wrapperspb.UInt32(max(1, e.Weight)),

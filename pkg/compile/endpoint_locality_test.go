@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
-	"sigs.k8s.io/yaml"
 
 	"github.com/meshc/meshc/pkg/compile/provenance"
 	"github.com/meshc/meshc/pkg/model"
@@ -17,7 +16,7 @@ import (
 
 // groupsOf makes a locality group of each description: a locality and, after a space, weight*address of its endpoints. The address of an
 // endpoint is its label v as well.
-func groupsOf(b *builder, descriptions ...string) []*localityGroup {
+func groupsOf(b *endpointBuilder, descriptions ...string) []*localityGroup {
 	var out []*localityGroup
 	for _, d := range descriptions {
 		fields := strings.Fields(d)
@@ -97,47 +96,7 @@ func TestBalance(t *testing.T) {
 			}
 			rule := ruleOf(t, "{host: h, trafficPolicy: "+tt.policy+"}")
 			target := outboundTarget{service: &model.Service{}, port: &model.Port{}, policy: policyOf(rule, &model.Port{})}
-			if diff := cmp.Diff(tt.want, describe(b.balance(groupsOf(b, world...), target, tt.byLabels))); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
-func TestAcrossNetworks(t *testing.T) {
-	networks := `
-networks:
-  n1: {gateways: [{address: 203.0.113.1, port: 15443}]}
-  n2: {gateways: [{address: 203.0.113.3, port: 15443}, {address: 203.0.113.2, port: 15443}]}
-  n3: {endpoints: [{fromCidr: 10.9.0.0/16}]}
-`
-	for _, tt := range []struct {
-		name, networks, proxy string
-		want                  []string
-	}{
-		{"no gateways", "{}", "n1", []string{"r1 p0 w4 1*a 2*b 1*c", "r2 p0 w3 3*d"}},
-		{
-			"gateways in place of what is behind them", networks, "n1",
-			[]string{"r1 p0 w8 2*a 2*c 2*203.0.113.2 2*203.0.113.3", "r2 p0 w6 3*203.0.113.2 3*203.0.113.3"},
-		},
-		{"from the other network", networks, "n2", []string{"r1 p0 w8 4*b 2*c 2*203.0.113.1", "r2 p0 w6 6*d"}},
-		{"from nowhere in particular", networks, "", []string{"r1 p0 w8 2*a 4*b 2*c", "r2 p0 w6 6*d"}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			var n meshconfig.MeshNetworks
-			if err := yaml.Unmarshal([]byte(tt.networks), &n); err != nil {
-				t.Fatal(err)
-			}
-			b := &builder{
-				mesh:    &model.Mesh{Settings: model.Settings{Networks: &n}},
-				proxy:   &model.Proxy{Network: tt.proxy},
-				sources: provenance.New(),
-			}
-			var got []*endpointv3.LocalityLbEndpoints
-			for _, g := range b.acrossNetworks(groupsOf(b, "r1 1*a@n1 2*b@n2 1*c@n3", "r2 3*d@n2")) {
-				got = append(got, g.message())
-			}
-			if diff := cmp.Diff(tt.want, describe(got)); diff != "" {
+			if diff := cmp.Diff(tt.want, describe(b.balance(groupsOf(&endpointBuilder{builder: b}, world...), target, tt.byLabels))); diff != "" {
 				t.Error(diff)
 			}
 		})
