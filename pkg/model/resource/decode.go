@@ -163,7 +163,7 @@ func (d *Decoder) headless(doc *document.Document, n *yaml.Node, h header, out *
 func retiredKindFinding(doc *document.Document, n *yaml.Node, h header, s successor) diag.Finding {
 	key, _ := lookup(n, "kind")
 	return diag.Finding{Rule: "schema/retired-kind", Severity: diag.Error, Resource: h.ref(nil), Path: "kind", Location: doc.Location(key),
-		Message: fmt.Sprintf("%s of %s is no longer read; use %s", h.kind, h.apiVersion, s.use),
+		Message: fmt.Sprintf("%s of %s is no longer read; %s", h.kind, h.apiVersion, s.fix()),
 		Fix:     &diag.Fix{Description: s.fix()}}
 }
 

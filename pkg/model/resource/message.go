@@ -44,6 +44,7 @@ func (w *walker) message(m protoreflect.Message, n *yaml.Node) {
 			w.unknownField(key, jsonNames(fields))
 			continue
 		}
+		w.deprecated(key, fd)
 		w.pushKey(name)
 		if typeOf(value) == isNull && !isFreeForm(fd) {
 			w.null(value)

@@ -109,6 +109,9 @@ type CustomResourceDefinition struct {
 func (w *walker) inMessage(v reflect.Value, n *yaml.Node) {
 	inner := *w
 	inner.protoNames = true
+	if w.kind != nil {
+		inner.unknown = w.kind.Unknown
+	}
 	inner.message(v.Addr().Interface().(protoreflect.ProtoMessage).ProtoReflect(), n)
 	w.findings = inner.findings
 }

@@ -1,6 +1,15 @@
 package resource
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/meshc/meshc/pkg/diag"
+)
 
 // successor is what took the place of something that Istio's API no longer has.
 type successor struct {
@@ -8,6 +17,8 @@ type successor struct {
 	use string
 	// description words the mend where "use …" does not do.
 	description string
+	// rename is the new name where the field merely changed its name, "" elsewhere.
+	rename string
 }
 
 func (s successor) fix() string {
@@ -15,6 +26,27 @@ func (s successor) fix() string {
 		return s.description
 	}
 	return "use " + s.use + " instead"
+}
+
+// deprecated reports a field that the API still has and Istio no longer heeds.
+func (w *walker) deprecated(key *yaml.Node, fd protoreflect.FieldDescriptor) {
+	options, ok := fd.Options().(*descriptorpb.FieldOptions)
+	if !ok || !options.GetDeprecated() {
+		return
+	}
+	if s, ok := w.retired(key.Value); ok {
+		w.retiredField(key, diag.Warning, "has no effect any more", s)
+	}
+}
+
+func (w *walker) retiredField(key *yaml.Node, severity diag.Severity, what string, s successor) {
+	w.pushKey(key.Value)
+	defer w.pop()
+	f := w.report("schema/retired-field", severity, key, fmt.Sprintf("%s %s; %s", w.path(), what, s.fix()))
+	f.Fix = &diag.Fix{Description: s.fix()}
+	if s.rename != "" {
+		f.Fix.Edits = []diag.Edit{{Location: w.doc.Location(key), NewText: s.rename}}
+	}
 }
 
 // retired finds what took the place of a field at the current place of the walk.
@@ -33,12 +65,11 @@ func retiredFields(kind, path string) (successor, bool) {
 		// Traffic policies stand at several levels; the end of the path tells the field.
 		switch {
 		case strings.HasSuffix(path, ".outlierDetection.consecutiveErrors"):
-			return successor{use: "consecutive5xxErrors (or consecutiveGatewayErrors for 502, 503 and 504 alone)",
-				description: "rename consecutiveErrors to consecutive5xxErrors, or to consecutiveGatewayErrors to count only 502, 503 and 504"}, true
+			return successor{description: "use consecutive5xxErrors instead, or consecutiveGatewayErrors to count only 502, 503 and 504", rename: "consecutive5xxErrors"}, true
 		case strings.HasSuffix(path, ".connectionPool.http.maxRetriesPerRequest"):
 			return successor{use: "connectionPool.http.maxRetries, or retries.attempts of the VirtualService"}, true
 		case strings.HasSuffix(path, ".loadBalancer.consistentHash.httpHeader"):
-			return successor{use: "consistentHash.httpHeaderName"}, true
+			return successor{use: "consistentHash.httpHeaderName", rename: "httpHeaderName"}, true
 		}
 	case "VirtualService":
 		switch path {
@@ -59,25 +90,23 @@ func retiredFields(kind, path string) (successor, bool) {
 		case "spec.http.route.removeResponseHeaders":
 			return successor{use: "headers.response.remove of the route's destination"}, true
 		case "spec.http.websocketUpgrade":
-			return successor{use: "nothing: WebSocket upgrades are always allowed", description: "remove the field; WebSocket upgrades are always allowed"}, true
+			return successor{description: "remove it: WebSocket upgrades are always allowed"}, true
 		case "spec.http.match.sourceSubnet", "spec.tls.match.sourceSubnet":
 			return successor{use: "an AuthorizationPolicy with ipBlocks"}, true
 		case "spec.http.fault.abort.percent":
 			return successor{use: "percentage.value"}, true
-		case "spec.http.mirrorPercent", "spec.http.mirror_percent":
-			return successor{use: "mirrorPercentage.value"}, true
 		}
 	case "EnvoyFilter":
 		switch path {
 		case "spec.filters":
-			return successor{use: "configPatches"}, true
+			return successor{use: "configPatches, whose items are written otherwise"}, true
 		case "spec.workloadLabels":
 			return successor{use: "workloadSelector.labels"}, true
 		}
 	case "Ingress":
 		switch path {
 		case "spec.backend":
-			return successor{use: "spec.defaultBackend"}, true
+			return successor{use: "spec.defaultBackend", rename: "defaultBackend"}, true
 		case "spec.rules.http.paths.backend.serviceName", "spec.defaultBackend.serviceName", "spec.backend.serviceName":
 			return successor{use: "service.name"}, true
 		case "spec.rules.http.paths.backend.servicePort", "spec.defaultBackend.servicePort", "spec.backend.servicePort":
@@ -96,7 +125,7 @@ func retiredFields(kind, path string) (successor, bool) {
 		case "spec.origins":
 			return successor{use: "jwtRules of a RequestAuthentication"}, true
 		case "spec.principalBinding":
-			return successor{use: "a RequestAuthentication; principals are always those of the token"}, true
+			return successor{description: "remove it: principals are always those of the token"}, true
 		}
 	}
 	return successor{}, false
@@ -130,7 +159,7 @@ func retiredKind(apiVersion, kind string) (successor, bool) {
 		case "QuotaSpec", "QuotaSpecBinding":
 			return successor{use: "Envoy's rate limits, by an EnvoyFilter"}, true
 		case "attributemanifest", "handler", "instance", "rule", "template", "adapter", "kubernetes", "logentry", "metric", "prometheus", "stdio":
-			return successor{use: "Telemetry (telemetry.istio.io/v1); Mixer is gone"}, true
+			return successor{use: "Telemetry (telemetry.istio.io/v1)"}, true
 		case "RouteRule", "EgressRule", "DestinationPolicy":
 			return successor{use: "VirtualService, DestinationRule and ServiceEntry (networking.istio.io/v1)"}, true
 		}

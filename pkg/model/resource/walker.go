@@ -92,11 +92,8 @@ func (w *walker) field() string {
 // unknownField reports a field that the kind lacks. The path on the stack is that of the object which holds it.
 func (w *walker) unknownField(key *yaml.Node, known func(yield func(string) bool)) {
 	name := keyText(key)
-	if successor, ok := w.retired(name); ok {
-		w.pushKey(name)
-		f := w.report("schema/retired-field", diag.Error, key, fmt.Sprintf("%s is no field of %s any more; use %s", w.path(), w.kindName(), successor.use))
-		f.Fix = &diag.Fix{Description: successor.fix()}
-		w.pop()
+	if s, ok := w.retired(name); ok {
+		w.retiredField(key, diag.Error, fmt.Sprintf("is no field of %s any more", w.kindName()), s)
 		return
 	}
 	if w.unknown == "" {
