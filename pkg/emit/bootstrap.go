@@ -84,7 +84,7 @@ func (a *assembly) bootstrap() *bootstrapv3.Bootstrap {
 		Node:            node(a.cfg.Proxy),
 		Admin:           &bootstrapv3.Admin{Address: socketAddress("127.0.0.1", adminPort)},
 		StaticResources: static,
-		LayeredRuntime:  layeredRuntime(),
+		LayeredRuntime:  layeredRuntime(a.cfg.Target),
 	}
 }
 

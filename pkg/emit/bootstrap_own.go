@@ -78,18 +78,19 @@ func (a *assembly) wantsSecrets() bool {
 	return found
 }
 
-// layeredRuntime returns the settings that Istio gives its proxies and that stock Envoy knows as well.
-func layeredRuntime() *bootstrapv3.LayeredRuntime {
-	settings := &structpb.Struct{Fields: map[string]*structpb.Value{
-		// istiod's own regular expressions are checked by it; Envoy must not refuse the long ones.
+// layeredRuntime returns the settings that Istio gives its proxies. Stock Envoy has its successor for one of them and warns about it.
+func layeredRuntime(target compile.Target) *bootstrapv3.LayeredRuntime {
+	settings := map[string]*structpb.Value{
+		// Regular expressions have passed Istio's own check; Envoy must not refuse the long ones.
 		"re2.max_program_size.error_level": structpb.NewNumberValue(32768),
-		// A path with a fragment is served with the fragment cut off, as Istio does.
+		// A path with a fragment is served with the fragment cut off.
 		"envoy.reloadable_features.http_reject_path_with_fragment": structpb.NewBoolValue(false),
-		// Envoy warns about a limit that was never set.
-		"overload.global_downstream_max_connections": structpb.NewNumberValue(2147483647),
-	}}
+	}
+	if target == compile.IstioProxy {
+		settings["overload.global_downstream_max_connections"] = structpb.NewNumberValue(2147483647)
+	}
 	return &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{
-		{Name: "global config", LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: settings}},
+		{Name: "global config", LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: &structpb.Struct{Fields: settings}}},
 		{Name: "admin", LayerSpecifier: &bootstrapv3.RuntimeLayer_AdminLayer_{AdminLayer: &bootstrapv3.RuntimeLayer_AdminLayer{}}},
 	}}
 }
