@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
@@ -35,8 +36,10 @@ type inboundPort struct {
 	protocol    model.Protocol
 	hostname    string
 	cluster     string
-	address     string
-	bindToPort  bool
+	// statPrefix names connections in statistics.
+	statPrefix string
+	address    string
+	bindToPort bool
 	// passthrough marks ports that no service and no Sidecar names.
 	passthrough bool
 	sidecar     *resource.Resource
@@ -163,9 +166,12 @@ func (b *builder) servicePorts() []inboundPort {
 		if t.TargetPort == 0 || b.reservedPort(wildcardAddress, t.TargetPort, t.Port.Protocol) {
 			continue
 		}
+		cluster := translate.InboundCluster(t.TargetPort)
+		pattern := b.mesh.Settings.Mesh.GetInboundClusterStatName()
 		ports = append(ports, inboundPort{
 			number: t.TargetPort, servicePort: t.Port.Number, protocol: t.Port.Protocol, hostname: t.Service.Hostname,
-			cluster: translate.InboundCluster(t.TargetPort), address: wildcardAddress, sources: []resource.Source{t.Port.Source},
+			cluster: cluster, statPrefix: strings.TrimSuffix(statName(cluster, pattern, t.Service, t.Port, "", t.TargetPort), ";"),
+			address: wildcardAddress, sources: []resource.Source{t.Port.Source},
 		})
 	}
 	return ports
@@ -182,7 +188,7 @@ func (b *builder) ingressPorts(s *resource.Of[*networking.Sidecar]) []inboundPor
 		}
 		ports = append(ports, inboundPort{
 			number: number, servicePort: number, protocol: protocol,
-			hostname: s.Name + "." + s.Namespace, cluster: translate.InboundCluster(number),
+			hostname: s.Name + "." + s.Namespace, cluster: translate.InboundCluster(number), statPrefix: translate.InboundCluster(number),
 			address:    cmp.Or(in.GetBind(), b.proxy.IP),
 			bindToPort: in.GetCaptureMode() == networking.CaptureMode_NONE || b.interception() == interceptNone,
 			sidecar:    s.Resource, sources: []resource.Source{s.At(resource.Index("spec.ingress", i))},
@@ -199,7 +205,8 @@ func (b *builder) passthroughChains(mtls model.MTLS) []*listenerv3.FilterChain {
 			continue
 		}
 		chains = append(chains, b.inboundChains(inboundPort{
-			number: number, protocol: model.Unsupported, cluster: translate.InboundPassthroughCluster, passthrough: true,
+			number: number, protocol: model.Unsupported, cluster: translate.InboundPassthroughCluster,
+			statPrefix: translate.InboundPassthroughCluster, passthrough: true,
 		}, mtls)...)
 	}
 	return chains
@@ -336,8 +343,8 @@ func permissiveWays(carries traffic) []inboundWay {
 
 // inboundTCP hands connections to the workload as they are.
 func (b *builder) inboundTCP(port inboundPort) []*listenerv3.Filter {
-	filters := append(b.metadataExchange(), b.protocolFilters(port.protocol, port.cluster, port.sources...)...)
-	return append(filters, b.networkFilter(tcpProxyName, b.tcpProxyTo(port.cluster, port.cluster), port.sources...))
+	filters := append(b.metadataExchange(), b.protocolFilters(port.protocol, port.statPrefix, port.sources...)...)
+	return append(filters, b.networkFilter(tcpProxyName, b.tcpProxyTo(port.statPrefix, port.cluster), port.sources...))
 }
 
 // inboundHTTP reads requests and hands them to the workload.

@@ -145,27 +145,35 @@ func (b *builder) directForward(service *model.Service, port *model.Port) *tcpFo
 	}
 	cluster := translate.OutboundCluster(number, "", service.Hostname)
 	return &tcpForward{
-		statPrefix: cluster, clusters: []weightedCluster{{name: cluster}}, protocol: port.Protocol, rule: b.scope.DestinationRule(service),
+		statPrefix: b.tcpStatPrefix(cluster, service, &model.Port{Number: number}, ""), clusters: []weightedCluster{{name: cluster}}, protocol: port.Protocol, rule: b.scope.DestinationRule(service),
 	}
 }
 
 // routedForward leads where a tcp or tls route of a VirtualService says.
 func (b *builder) routedForward(routes []*networking.RouteDestination, port *model.Port, vs *model.VirtualService) *tcpForward {
-	f := &tcpForward{protocol: port.Protocol}
+	f := &tcpForward{protocol: port.Protocol, statPrefix: vs.Name + "." + vs.Namespace}
 	for i, r := range routes {
 		d := r.GetDestination()
 		service := b.scope.Service(d.GetHost())
 		if i == 0 && service != nil {
 			f.rule = b.scope.DestinationRule(service)
 		}
+		if len(routes) == 1 {
+			f.subset = d.GetSubset()
+			f.statPrefix = b.tcpStatPrefix(destinationCluster(d, service, port.Number), service, port, f.subset)
+		}
 		f.clusters = append(f.clusters, weightedCluster{
 			name: destinationCluster(d, service, port.Number), weight: uint32(max(r.GetWeight(), 0)),
 		})
 	}
-	if len(f.clusters) == 1 {
-		f.statPrefix, f.subset = f.clusters[0].name, routes[0].GetDestination().GetSubset()
-	} else {
-		f.statPrefix = vs.Name + "." + vs.Namespace
-	}
 	return f
+}
+
+// tcpStatPrefix is the name of connections in statistics: the cluster's, or what MeshConfig's pattern makes of the service.
+func (b *builder) tcpStatPrefix(cluster string, service *model.Service, port *model.Port, subset string) string {
+	pattern := b.mesh.Settings.Mesh.GetOutboundClusterStatName()
+	if service == nil {
+		pattern = ""
+	}
+	return strings.TrimSuffix(statName(cluster, pattern, service, port, subset, 0), ";")
 }

@@ -28,10 +28,36 @@ func (b *builder) sidecarListeners() []*listenerv3.Listener {
 	for _, l := range b.outboundListeners() {
 		listeners = append(listeners, b.outboundListener(l))
 	}
+	if proxy := b.forwardProxy(); proxy != nil {
+		listeners = append(listeners, proxy)
+	}
 	if b.interception() != interceptNone {
 		listeners = append(listeners, b.virtualOutbound())
 	}
 	return append(listeners, b.inboundListeners()...)
+}
+
+// forwardProxy is the listener for clients that are told to use an HTTP proxy, nil unless MeshConfig.proxyHttpPort asks for it.
+func (b *builder) forwardProxy() *listenerv3.Listener {
+	port := positiveOr(b.mesh.Settings.Mesh.GetProxyHttpPort(), 0)
+	if port == 0 {
+		return nil
+	}
+	l := &listenerv3.Listener{
+		Name:                             listenerName(localAddress, port),
+		Address:                          socketAddress(localAddress, port),
+		TrafficDirection:                 corev3.TrafficDirection_OUTBOUND,
+		ContinueOnListenerFiltersTimeout: true,
+		ListenerFiltersTimeout:           durationpb.New(0),
+	}
+	m := b.connectionManager(httpConnection{direction: outbound, statPrefix: "outbound_" + l.Name, routeName: httpProxyRoute})
+	m.Proxy_100Continue = false
+	m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{AllowAbsoluteUrl: wrapperspb.Bool(true)}
+	l.FilterChains = []*listenerv3.FilterChain{{
+		Filters:                       []*listenerv3.Filter{b.networkFilter(httpConnectionManagerName, m)},
+		TransportSocketConnectTimeout: durationpb.New(handshakeTimeout),
+	}}
+	return l
 }
 
 // outboundListener carries out the plan of a listener.
