@@ -116,11 +116,15 @@ func writeBootstrap(dir string, cfg *compile.Configuration) error {
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(dir, cfg.Proxy.ID()+".json")
-	if err := writeFile(name, text); err != nil {
+	file, err := emit.FileName(cfg.Proxy.ID())
+	if err != nil {
 		return err
 	}
-	if err := writeFile(name+emit.SourceMapSuffix, sourceMap); err != nil {
+	name := filepath.Join(dir, file)
+	if err := emit.WriteFile(name, text); err != nil {
+		return err
+	}
+	if err := emit.WriteFile(name+emit.SourceMapSuffix, sourceMap); err != nil {
 		return err
 	}
 	return emit.Validate(cfg)

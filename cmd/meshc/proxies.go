@@ -16,11 +16,11 @@ func newProxies(s Streams) *cobra.Command {
 		Short: "List the proxies that the manifests describe: sidecars (one a workload) and gateways",
 		Example: `  meshc proxies deploy/
   meshc proxies deploy/ -o json`,
-		RunE: func(cmd *cobra.Command, paths []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if output != "text" && output != "json" {
 				return usageError("-o %s: proxies are printed as text or json", output)
 			}
-			mesh, err := in.load(cmd.Context(), s, paths)
+			mesh, err := in.load(cmd.Context(), s, pathsOr(cmd, args))
 			if err != nil {
 				return err
 			}

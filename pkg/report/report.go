@@ -31,7 +31,7 @@ var formats = []struct {
 	name  string
 	print Printer
 }{
-	{"text", Text}, {"json", JSON}, {"junit", JUnit}, {"github", GitHub}, {"markdown", Markdown},
+	{"text", Text}, {"json", JSON}, {"sarif", SARIF}, {"junit", JUnit}, {"github", GitHub}, {"markdown", Markdown},
 }
 
 // Formats returns the names of the formats.
