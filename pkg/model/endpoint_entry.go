@@ -79,7 +79,17 @@ func (m *Mesh) selectedEntries(s *Service, out map[string][]*Endpoint) {
 		if w.entry == nil || !isAddress(w.entry.GetAddress()) {
 			continue
 		}
-		m.addPorts(s, m.entryWorkloadEndpoint(w), w.entry.GetPorts(), out)
+		base, own := m.entryWorkloadEndpoint(w), w.entry.GetPorts()
+		for _, port := range s.Ports {
+			target, ok := targetPort(port, own)
+			// The entry's port of the Service port's name wins over a numbered targetPort.
+			if named := own[port.Name]; named != 0 && port.TargetPortName == "" {
+				target, ok = named, true
+			}
+			if ok {
+				out[port.Name] = append(out[port.Name], base.onPort(target))
+			}
+		}
 	}
 }
 
