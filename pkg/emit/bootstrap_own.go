@@ -20,26 +20,14 @@ import (
 // adminPort is where Istio's proxies serve Envoy's admin interface.
 const adminPort = 15000
 
-// secretServer is the agent beside Istio's proxy, in a cluster of the bootstrap. The socket is where the agent listens in a pod.
-const (
-	secretServer       = "sds-grpc"
-	secretServerSocket = "./var/run/secrets/workload-spiffe-uds/socket"
-)
+// secretServer is the agent beside Istio's proxies, which serves them their certificates.
+const secretServer = "sds-grpc"
 
-// referenced returns the clusters that belong to the bootstrap itself and that the configuration refers to: sds-grpc. For stock Envoy
-// it has no endpoints, so that a secret which nobody will send is given up at once and the listener opens; for Istio's proxy it
-// leads to the agent's socket.
+// referenced returns the clusters that belong to the bootstrap itself and that the configuration refers to: sds-grpc. It has no
+// endpoints, so that a secret which nobody will send is given up at once and the listener opens.
 func (a *assembly) referenced() []*clusterv3.Cluster {
 	if slices.ContainsFunc(a.cfg.Clusters, func(c *clusterv3.Cluster) bool { return c.GetName() == secretServer }) || !a.wantsSecrets() {
 		return nil
-	}
-	load := &endpointv3.ClusterLoadAssignment{ClusterName: secretServer}
-	if a.cfg.Target == compile.IstioProxy {
-		load.Endpoints = []*endpointv3.LocalityLbEndpoints{{LbEndpoints: []*endpointv3.LbEndpoint{{
-			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{
-				Address: &corev3.Address{Address: &corev3.Address_Pipe{Pipe: &corev3.Pipe{Path: secretServerSocket}}},
-			}},
-		}}}}
 	}
 	http2 := &upstreamhttpv3.HttpProtocolOptions{
 		UpstreamProtocolOptions: &upstreamhttpv3.HttpProtocolOptions_ExplicitHttpConfig_{
@@ -53,7 +41,7 @@ func (a *assembly) referenced() []*clusterv3.Cluster {
 	return []*clusterv3.Cluster{{
 		Name:                 secretServer,
 		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
-		LoadAssignment:       load,
+		LoadAssignment:       &endpointv3.ClusterLoadAssignment{ClusterName: secretServer},
 		TypedExtensionProtocolOptions: map[string]*anypb.Any{
 			"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": a.pack(http2),
 		},
