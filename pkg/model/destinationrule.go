@@ -61,27 +61,53 @@ func ruleExport(spec *networking.DestinationRule) map[string]bool {
 }
 
 // mergeRule adds a rule to those of its host. Rules of one selector and one exportTo become one: the oldest one's traffic policy counts,
-// subsets are collected, the first one of a name wins.
+// subsets are collected, the first one of a name wins. A rule that is exported further than an older one, or that is for some workloads
+// while the older one is for all, is merged into that and stands for itself as well; like istiod, the last older rule looked at decides
+// whether it does.
 func mergeRule(t *hostTable[[]*DestinationRule], r resource.Of[*networking.DestinationRule], host string, exportTo map[string]bool) {
 	existing, _ := t.get(host)
+	apart := true
 	for _, d := range existing {
-		if sameSelector(d.Spec, r.Spec) && maps.Equal(d.exportTo, exportTo) {
-			d.merge(r)
-			return
+		same, wider := maps.Equal(d.exportTo, exportTo), len(d.exportTo) > 0 && includes(exportTo, d.exportTo)
+		old, young := d.Spec.GetWorkloadSelector(), r.Spec.GetWorkloadSelector()
+		sameSelector := (old == nil) == (young == nil) && maps.Equal(old.GetMatchLabels(), young.GetMatchLabels())
+		if apart = !same; !same && !wider {
+			continue
+		}
+		if old != nil && young != nil && !sameSelector {
+			apart = true
+			continue
+		}
+		if sameSelector {
+			apart = false
+		}
+		d.merge(r)
+	}
+	if apart {
+		t.set(host, append(existing, newRule(r, host, exportTo)))
+	}
+}
+
+// includes tells whether the set holds all of the other.
+func includes(set, other map[string]bool) bool {
+	for k := range other {
+		if !set[k] {
+			return false
 		}
 	}
+	return true
+}
+
+func newRule(r resource.Of[*networking.DestinationRule], host string, exportTo map[string]bool) *DestinationRule {
 	spec := proto.CloneOf(r.Spec)
 	spec.Host = host
-	d := &DestinationRule{Spec: spec, From: []resource.Of[*networking.DestinationRule]{r}, exportTo: exportTo, PolicyFrom: r.At("spec.trafficPolicy")}
+	d := &DestinationRule{
+		Spec: spec, From: []resource.Of[*networking.DestinationRule]{r}, exportTo: exportTo, PolicyFrom: r.At("spec.trafficPolicy"),
+	}
 	for i := range spec.GetSubsets() {
 		d.SubsetFrom = append(d.SubsetFrom, r.At(resource.Index("spec.subsets", i)))
 	}
-	t.set(host, append(existing, d))
-}
-
-func sameSelector(a, b *networking.DestinationRule) bool {
-	x, y := a.GetWorkloadSelector(), b.GetWorkloadSelector()
-	return (x == nil) == (y == nil) && maps.Equal(x.GetMatchLabels(), y.GetMatchLabels())
+	return d
 }
 
 // merge collects what another rule of the same host adds.

@@ -97,7 +97,7 @@ func (m *Mesh) ScopeOf(p *Proxy) *Scope {
 	}
 	load, ok := m.scopes.Load(key)
 	if !ok {
-		load, _ = m.scopes.LoadOrStore(key, sync.OnceValue(func() *Scope { return m.buildScope(p.Namespace, sidecar) }))
+		load, _ = m.scopes.LoadOrStore(key, sync.OnceValue(func() *Scope { return m.buildScope(p.Namespace, key.router, sidecar) }))
 	}
 	scope := *load.(func() *Scope)()
 	scope.Proxy = p

@@ -2,6 +2,7 @@ package model
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,13 +12,13 @@ import (
 )
 
 // buildScope computes what proxies of a namespace see, through a Sidecar where one applies.
-func (m *Mesh) buildScope(namespace string, sidecar *resource.Of[*networking.Sidecar]) *Scope {
+func (m *Mesh) buildScope(namespace string, router bool, sidecar *resource.Of[*networking.Sidecar]) *Scope {
 	s := &Scope{Sidecar: sidecar, mesh: m, services: map[string]*Service{}, rules: map[string][]*DestinationRule{}}
 	b := &scopeBuilder{scope: s, mesh: m, namespace: namespace, at: map[string]int{}}
-	if sidecar == nil {
+	if router {
 		b.everything()
 	} else {
-		b.throughSidecar(sidecar)
+		b.throughEgress(sidecar)
 	}
 	if sidecar != nil {
 		s.OutboundTrafficPolicy = sidecar.Spec.GetOutboundTrafficPolicy()
@@ -47,7 +48,7 @@ type scopeBuilder struct {
 	at        map[string]int // hostname → index in scope.Services
 }
 
-// everything is the scope without a Sidecar: all that is exported to the namespace.
+// everything is a gateway's scope: all that is exported to its namespace.
 func (b *scopeBuilder) everything() {
 	for _, s := range b.mesh.services().visibleIn(b.namespace) {
 		b.add(s)
@@ -72,9 +73,15 @@ func (b *scopeBuilder) add(s *Service) {
 	case have == s || have.Kubernetes && !s.Kubernetes:
 	case s.Kubernetes && !have.Kubernetes:
 		b.scope.Services[i] = s
-	case have.Namespace == s.Namespace && have.Resolution == s.Resolution:
+	case have.mergesWith(s):
 		b.scope.Services[i] = have.withPorts(s.Ports)
 	}
+}
+
+// mergesWith tells whether two services of one hostname differ in their ports alone.
+func (s *Service) mergesWith(o *Service) bool {
+	return s.Namespace == o.Namespace && s.Resolution == o.Resolution && s.Kubernetes == o.Kubernetes && maps.Equal(s.Labels, o.Labels) &&
+		maps.Equal(s.Selector, o.Selector) && maps.Equal(s.ExportTo, o.ExportTo)
 }
 
 // withPorts returns the service together with ports that it lacks.
@@ -88,13 +95,19 @@ func (s *Service) withPorts(more []*Port) *Service {
 	return merged
 }
 
-func (b *scopeBuilder) throughSidecar(sidecar *resource.Of[*networking.Sidecar]) {
-	egress := sidecar.Spec.GetEgress()
-	if len(egress) == 0 {
-		b.scope.EgressListeners = []*EgressListener{b.listener(&networking.IstioEgressListener{Hosts: []string{"*/*"}}, nil, sidecar.At("spec"))}
-	}
-	for i, spec := range egress {
-		b.scope.EgressListeners = append(b.scope.EgressListeners, b.listener(spec, spec, sidecar.At(resource.Index("spec.egress", i))))
+// throughEgress is a sidecar's scope: what its egress listeners import, and what the VirtualServices among that lead to. Without a Sidecar,
+// or without egress in it, one listener imports all that is exported to the namespace.
+func (b *scopeBuilder) throughEgress(sidecar *resource.Of[*networking.Sidecar]) {
+	l := &networking.IstioEgressListener{Hosts: []string{"*/*"}}
+	switch {
+	case sidecar == nil:
+		b.scope.EgressListeners = []*EgressListener{b.listener(l, nil, resource.Source{})}
+	case len(sidecar.Spec.GetEgress()) == 0:
+		b.scope.EgressListeners = []*EgressListener{b.listener(l, nil, sidecar.At("spec"))}
+	default:
+		for i, spec := range sidecar.Spec.GetEgress() {
+			b.scope.EgressListeners = append(b.scope.EgressListeners, b.listener(spec, spec, sidecar.At(resource.Index("spec.egress", i))))
+		}
 	}
 	for _, l := range b.scope.EgressListeners {
 		for _, s := range l.Services {
@@ -106,7 +119,6 @@ func (b *scopeBuilder) throughSidecar(sidecar *resource.Of[*networking.Sidecar])
 			}
 		}
 	}
-	// The implied listener would otherwise be missing where all listeners have ports.
 	slices.SortStableFunc(b.scope.EgressListeners, func(x, y *EgressListener) int {
 		return cmp.Compare(rank(x), rank(y))
 	})
@@ -147,11 +159,12 @@ func (b *scopeBuilder) addDestination(d hostPorts, listener *networking.IstioEgr
 				ports = append(ports, p)
 			}
 		}
-		// istiod takes the whole service where it lacks every port that is named.
-		if len(ports) > 0 {
+		switch len(ports) {
+		case len(found.Ports):
+		case 0:
+			return // nothing could be routed there
+		default:
 			found = found.narrowed(ports)
-		} else if portOf(listener) != 0 {
-			return
 		}
 	}
 	b.add(found)
@@ -218,13 +231,15 @@ func (b *scopeBuilder) listener(spec, shown *networking.IstioEgressListener, sou
 	return l
 }
 
-// oneNamespaceEach keeps, of services that share a hostname, those of one namespace: the proxy's own, else the first one's.
+// oneNamespaceEach keeps, of services that share a hostname, those of one namespace: the proxy's own, else that of a Kubernetes Service, else
+// the first one's.
 func oneNamespaceEach(services []*Service, namespace string) []*Service {
-	chosen := map[string]string{}
+	chosen := map[string]*Service{}
 	for _, s := range services {
-		if _, ok := chosen[s.Hostname]; !ok || s.Namespace == namespace {
-			chosen[s.Hostname] = s.Namespace
+		have := chosen[s.Hostname]
+		if have == nil || s.Namespace == namespace || !have.Kubernetes && s.Kubernetes && have.Namespace != namespace {
+			chosen[s.Hostname] = s
 		}
 	}
-	return slices.DeleteFunc(services, func(s *Service) bool { return chosen[s.Hostname] != s.Namespace })
+	return slices.DeleteFunc(services, func(s *Service) bool { return chosen[s.Hostname].Namespace != s.Namespace })
 }

@@ -219,9 +219,17 @@ type hostPorts struct {
 	ports map[uint32]bool
 }
 
-// anyFromNamespace tells whether some match can hold for clients of the namespace.
+// anyFromNamespace tells whether a route is for clients of the namespace: no match asks for another one, or some match asks for it.
 func anyFromNamespace[M interface{ GetSourceNamespace() string }](matches []M, namespace string) bool {
-	return len(matches) == 0 || slices.ContainsFunc(matches, func(m M) bool {
-		return m.GetSourceNamespace() == "" || m.GetSourceNamespace() == namespace
-	})
+	ours := true
+	for _, m := range matches {
+		switch m.GetSourceNamespace() {
+		case "":
+		case namespace:
+			return true
+		default:
+			ours = false
+		}
+	}
+	return ours
 }
