@@ -7,6 +7,7 @@ package lint
 
 import (
 	"context"
+	"slices"
 
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/model"
@@ -50,15 +51,51 @@ type Unchecked struct {
 // Run lints the mesh. An error means that there is no report: the configuration is wrong, a rule of the user's does not compile, or
 // the context ended; what is wrong with the mesh is in the report.
 func Run(ctx context.Context, mesh *model.Mesh, opts Options) (*Report, error) {
-	findings := append([]diag.Finding{}, mesh.Findings...)
-	own, err := schemaFindings(ctx, mesh)
+	levels, err := newLevels(opts.Config)
 	if err != nil {
 		return nil, err
 	}
-	findings = diag.Sort(append(findings, own...))
-	report := &Report{Findings: findings, Summary: summarise(mesh)}
-	report.Summary.Errors, report.Summary.Warnings, report.Summary.Infos = diag.Count(findings)
+	all, err := loadRules(opts.Config, false)
+	if err != nil {
+		return nil, err
+	}
+	report := &Report{Summary: summarise(mesh)}
+	findings := slices.Clone(mesh.Findings)
+	single, err := schemaFindings(ctx, mesh)
+	if err != nil {
+		return nil, err
+	}
+	chosen := selectRules(mesh, all, levels)
+	across, assumed, err := semanticFindings(ctx, mesh, chosen, opts.Config.External)
+	if err != nil {
+		return nil, err
+	}
+	findings = levels.apply(slices.Concat(findings, single, across))
+	findings, err = suppress(mesh, opts.Config, findings)
+	if err != nil {
+		return nil, err
+	}
+	for i := range findings {
+		complete(&findings[i])
+	}
+	report.Findings = diag.Sort(findings)
+	report.Summary.Assumed = assumed
+	report.Summary.Unchecked = append(report.Summary.Unchecked, chosen.unchecked...)
+	report.Summary.Errors, report.Summary.Warnings, report.Summary.Infos = diag.Count(report.Findings)
 	return report, ctx.Err()
+}
+
+// complete makes empty lists of nil ones, as the JSON form promises.
+func complete(f *diag.Finding) {
+	if f.Aliases == nil {
+		f.Aliases = []string{}
+	}
+	if f.Related == nil {
+		f.Related = []diag.Related{}
+	}
+	if f.Fix != nil && f.Fix.Edits == nil {
+		f.Fix.Edits = []diag.Edit{}
+	}
 }
 
 func summarise(mesh *model.Mesh) Summary {

@@ -1,0 +1,390 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/types"
+
+	meshconfig "istio.io/api/mesh/v1alpha1"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/meshc/meshc/pkg/model"
+	"github.com/meshc/meshc/pkg/model/resource"
+)
+
+// facts answers what rules ask about the mesh. Whatever is dear is worked out when first asked for, and kept.
+type facts struct {
+	mesh      *model.Mesh
+	resources []*resource.Resource
+	ids       map[*resource.Resource]int
+	documents []func() ast.Value
+	byType    func() map[string][]int
+	services  func() servicesByHost
+	claims    func() map[string][]int
+	rules     func() rulesByHost
+	settings  func() *ast.Term
+	spaces    func() *ast.Term
+}
+
+// servicesByHost finds services by hostname; wildcard ServiceEntries apart.
+type servicesByHost struct {
+	exact map[string][]*model.Service
+	wild  []*model.Service
+	terms map[*model.Service]*ast.Term
+}
+
+// rulesByHost finds DestinationRules by the hostname they mean.
+type rulesByHost struct {
+	exact map[string][]int
+	wild  []wildcardRule
+}
+
+type wildcardRule struct {
+	host string
+	id   int
+}
+
+func newFacts(mesh *model.Mesh) *facts {
+	f := &facts{mesh: mesh, resources: mesh.Resources(), ids: map[*resource.Resource]int{}}
+	f.documents = make([]func() ast.Value, len(f.resources))
+	for i, r := range f.resources {
+		f.ids[r] = i
+		f.documents[i] = sync.OnceValue(func() ast.Value { return document(r, i) })
+	}
+	f.byType = sync.OnceValue(f.indexTypes)
+	f.services = sync.OnceValue(f.indexServices)
+	f.claims = sync.OnceValue(f.indexClaims)
+	f.rules = sync.OnceValue(f.indexRules)
+	f.settings = sync.OnceValue(f.settingsTerm)
+	f.spaces = sync.OnceValue(f.namespacesTerm)
+	return f
+}
+
+func (f *facts) document(r *resource.Resource) ast.Value { return f.documents[f.ids[r]]() }
+
+func (f *facts) indexTypes() map[string][]int {
+	byType := map[string][]int{}
+	for i, r := range f.resources {
+		t := Type(r)
+		byType[t] = append(byType[t], i)
+	}
+	return byType
+}
+
+func (f *facts) indexServices() servicesByHost {
+	s := servicesByHost{exact: map[string][]*model.Service{}, terms: map[*model.Service]*ast.Term{}}
+	for _, svc := range f.mesh.Services() {
+		if strings.HasPrefix(svc.Hostname, "*") {
+			s.wild = append(s.wild, svc)
+		} else {
+			s.exact[svc.Hostname] = append(s.exact[svc.Hostname], svc)
+		}
+		s.terms[svc] = f.serviceTerm(svc)
+	}
+	return s
+}
+
+func (f *facts) indexClaims() map[string][]int {
+	claims := map[string][]int{}
+	for _, vs := range model.All[*networking.VirtualService](f.mesh) {
+		seen := map[string]bool{}
+		for _, h := range vs.Spec.GetHosts() {
+			if host := f.mesh.ResolveHost(h, vs.Namespace); !seen[host] {
+				seen[host] = true
+				claims[host] = append(claims[host], f.ids[vs.Resource])
+			}
+		}
+	}
+	return claims
+}
+
+func (f *facts) indexRules() rulesByHost {
+	rules := rulesByHost{exact: map[string][]int{}}
+	for _, dr := range model.All[*networking.DestinationRule](f.mesh) {
+		host, id := f.mesh.ResolveHost(dr.Spec.GetHost(), dr.Namespace), f.ids[dr.Resource]
+		if strings.HasPrefix(host, "*") {
+			rules.wild = append(rules.wild, wildcardRule{host, id})
+		} else {
+			rules.exact[host] = append(rules.exact[host], id)
+		}
+	}
+	return rules
+}
+
+// functions are the mesh.… functions for rules.
+func (f *facts) functions() []func(*rego.Rego) {
+	anyArray := types.NewArray(nil, types.A)
+	decl := func(name string, result types.Type, args ...types.Type) *rego.Function {
+		return &rego.Function{Name: "mesh." + name, Decl: types.NewFunction(args, result)}
+	}
+	return []func(*rego.Rego){
+		rego.Function1(decl("resources", anyArray, types.S), f.resourcesOf),
+		rego.Function2(decl("resources_in", anyArray, types.S, types.S), f.resourcesIn),
+		rego.Function2(decl("services", anyArray, types.S, types.S), f.servicesOf),
+		rego.Function2(decl("similar_host", types.S, types.S, types.S), f.similarHost),
+		rego.Function2(decl("resolve_host", types.S, types.S, types.S), f.resolveHost),
+		rego.Function2(decl("host_matches", types.B, types.S, types.S), hostMatches),
+		rego.Function2(decl("destination_rules", anyArray, types.S, types.S), f.destinationRules),
+		rego.Function1(decl("virtual_services", anyArray, types.S), f.virtualServices),
+		rego.Function2(decl("workloads", anyArray, types.S, types.A), f.workloads),
+		rego.Function2(decl("endpoint_labels", anyArray, types.S, types.S), f.endpointLabels),
+		rego.Function2(decl("mtls", types.A, types.S, types.A), f.mtls),
+		rego.FunctionDyn(decl("settings", types.A), func(rego.BuiltinContext, []*ast.Term) (*ast.Term, error) { return f.settings(), nil }),
+		rego.FunctionDyn(decl("namespaces", types.NewSet(types.S)), func(rego.BuiltinContext, []*ast.Term) (*ast.Term, error) { return f.spaces(), nil }),
+		rego.Function2(decl("similar", types.S, types.S, types.A), similarTo),
+	}
+}
+
+func str(t *ast.Term) string {
+	s, _ := t.Value.(ast.String)
+	return string(s)
+}
+
+func stringMap(t *ast.Term) map[string]string {
+	m := map[string]string{}
+	if o, ok := t.Value.(ast.Object); ok {
+		o.Foreach(func(k, v *ast.Term) {
+			if s, ok := v.Value.(ast.String); ok {
+				m[str(k)] = string(s)
+			} else {
+				m[str(k)] = v.Value.String()
+			}
+		})
+	}
+	return m
+}
+
+func (f *facts) array(ids []int) *ast.Term {
+	items := make([]*ast.Term, len(ids))
+	for i, id := range ids {
+		items[i] = ast.NewTerm(f.documents[id]())
+	}
+	return ast.ArrayTerm(items...)
+}
+
+// resourcesOf: mesh.resources(type): all resources of a type.
+func (f *facts) resourcesOf(_ rego.BuiltinContext, kind *ast.Term) (*ast.Term, error) {
+	return f.array(f.byType()[str(kind)]), nil
+}
+
+// resourcesIn: mesh.resources_in(type, namespace).
+func (f *facts) resourcesIn(_ rego.BuiltinContext, kind, namespace *ast.Term) (*ast.Term, error) {
+	var ids []int
+	for _, id := range f.byType()[str(kind)] {
+		if f.resources[id].Namespace == str(namespace) {
+			ids = append(ids, id)
+		}
+	}
+	return f.array(ids), nil
+}
+
+// servicesOf: mesh.services(host, namespace): the services that the host means in the namespace, each with visible: can a proxy of that
+// namespace see it.
+func (f *facts) servicesOf(_ rego.BuiltinContext, host, namespace *ast.Term) (*ast.Term, error) {
+	var items []*ast.Term
+	for _, svc := range f.find(str(host), str(namespace)) {
+		visible := model.Visible(svc.ExportTo, svc.Namespace, str(namespace))
+		object := f.services().terms[svc].Value.(ast.Object)
+		with, _ := object.Merge(ast.NewObject([2]*ast.Term{ast.StringTerm("visible"), ast.BooleanTerm(visible)}))
+		items = append(items, ast.NewTerm(with))
+	}
+	return ast.ArrayTerm(items...), nil
+}
+
+func (f *facts) find(host, namespace string) []*model.Service {
+	fqdn := f.mesh.ResolveHost(host, namespace)
+	index := f.services()
+	if found := index.exact[fqdn]; len(found) > 0 {
+		return found
+	}
+	var found []*model.Service
+	for _, svc := range index.wild {
+		if model.HostMatches(svc.Hostname, fqdn) {
+			found = append(found, svc)
+		}
+	}
+	if len(found) > 0 || !strings.HasPrefix(fqdn, "*") {
+		return found
+	}
+	// A wildcard stands for every service below it.
+	for _, svc := range f.mesh.Services() {
+		if model.HostMatches(fqdn, svc.Hostname) {
+			found = append(found, svc)
+		}
+	}
+	return found
+}
+
+func (f *facts) serviceTerm(svc *model.Service) *ast.Term {
+	ports := make([]*ast.Term, len(svc.Ports))
+	for i, p := range svc.Ports {
+		ports[i] = ast.ObjectTerm(item("name", ast.StringTerm(p.Name)), item("number", ast.IntNumberTerm(int(p.Number))), item("protocol", ast.StringTerm(string(p.Protocol))))
+	}
+	id := ""
+	if svc.Source.Resource != nil {
+		if o, ok := f.document(svc.Source.Resource).(ast.Object); ok {
+			id = str(o.Get(ast.StringTerm("id")))
+		}
+	}
+	return ast.ObjectTerm(
+		item("hostname", ast.StringTerm(svc.Hostname)), item("name", ast.StringTerm(svc.Name)), item("namespace", ast.StringTerm(svc.Namespace)),
+		item("kubernetes", ast.BooleanTerm(svc.Kubernetes)), item("external", ast.BooleanTerm(svc.MeshExternal)), item("headless", ast.BooleanTerm(svc.Headless)),
+		item("externalName", ast.StringTerm(svc.ExternalName)),
+		item("labels", labelsTerm(svc.Labels)), item("selector", labelsTerm(svc.Selector)), item("ports", ast.ArrayTerm(ports...)), item("id", ast.StringTerm(id)),
+	)
+}
+
+func item(key string, value *ast.Term) [2]*ast.Term { return ast.Item(ast.StringTerm(key), value) }
+
+func labelsTerm(labels map[string]string) *ast.Term {
+	o := ast.NewObject()
+	for k, v := range labels {
+		o.Insert(ast.StringTerm(k), ast.StringTerm(v))
+	}
+	return ast.NewTerm(o)
+}
+
+// resolveHost: mesh.resolve_host(host, namespace): the host written out.
+func (f *facts) resolveHost(_ rego.BuiltinContext, host, namespace *ast.Term) (*ast.Term, error) {
+	return ast.StringTerm(f.mesh.ResolveHost(str(host), str(namespace))), nil
+}
+
+// hostMatches: mesh.host_matches(pattern, host).
+func hostMatches(_ rego.BuiltinContext, pattern, host *ast.Term) (*ast.Term, error) {
+	return ast.BooleanTerm(model.HostMatches(str(pattern), str(host))), nil
+}
+
+// destinationRules: mesh.destination_rules(host, namespace): those for the host that a proxy of the namespace can see.
+func (f *facts) destinationRules(_ rego.BuiltinContext, host, namespace *ast.Term) (*ast.Term, error) {
+	fqdn := f.mesh.ResolveHost(str(host), str(namespace))
+	index := f.rules()
+	candidates := slices.Clone(index.exact[fqdn])
+	for _, w := range index.wild {
+		if model.HostMatches(w.host, fqdn) {
+			candidates = append(candidates, w.id)
+		}
+	}
+	ids := slices.DeleteFunc(candidates, func(id int) bool {
+		r := f.resources[id]
+		return !model.Visible(exportTo(r.Object.(*networking.DestinationRule).GetExportTo()), r.Namespace, str(namespace))
+	})
+	slices.Sort(ids)
+	return f.array(ids), nil
+}
+
+// exportTo is a set as model.Visible reads it; nothing said means everybody.
+func exportTo(list []string) map[string]bool {
+	set := map[string]bool{}
+	for _, e := range list {
+		set[e] = true
+	}
+	if len(set) == 0 {
+		set["*"] = true
+	}
+	return set
+}
+
+// virtualServices: mesh.virtual_services(host): those that name the host, written out, among their hosts.
+func (f *facts) virtualServices(_ rego.BuiltinContext, host *ast.Term) (*ast.Term, error) {
+	return f.array(f.claims()[str(host)]), nil
+}
+
+// workloads: mesh.workloads(namespace, labels): those of the namespace ("" for all) that have the labels.
+func (f *facts) workloads(_ rego.BuiltinContext, namespace, labels *ast.Term) (*ast.Term, error) {
+	found := f.mesh.WorkloadsMatching(str(namespace), stringMap(labels))
+	items := make([]*ast.Term, len(found))
+	for i, w := range found {
+		items[i] = ast.ObjectTerm(
+			item("kind", ast.StringTerm(w.Kind)), item("name", ast.StringTerm(w.Name)), item("namespace", ast.StringTerm(w.Namespace)),
+			item("labels", labelsTerm(w.Labels)), item("serviceAccount", ast.StringTerm(w.ServiceAccount)),
+			item("injected", ast.BooleanTerm(w.Injected)), item("gateway", ast.BooleanTerm(w.Gateway)),
+		)
+	}
+	return ast.ArrayTerm(items...), nil
+}
+
+// endpointLabels: mesh.endpoint_labels(host, namespace): the labels of each endpoint behind the host.
+func (f *facts) endpointLabels(_ rego.BuiltinContext, host, namespace *ast.Term) (*ast.Term, error) {
+	var items []*ast.Term
+	for _, svc := range f.find(str(host), str(namespace)) {
+		for _, port := range svc.Ports[:min(1, len(svc.Ports))] {
+			for _, e := range f.mesh.Endpoints(svc, port) {
+				items = append(items, labelsTerm(e.Labels))
+			}
+		}
+	}
+	return ast.ArrayTerm(items...), nil
+}
+
+// mtls: mesh.mtls(namespace, labels): what PeerAuthentications ask of a workload: {"mode", "ports": {NUMBER: MODE}}.
+func (f *facts) mtls(_ rego.BuiltinContext, namespace, labels *ast.Term) (*ast.Term, error) {
+	m := f.mesh.MTLSFor(str(namespace), stringMap(labels))
+	ports := ast.NewObject()
+	for number, mode := range m.Ports {
+		ports.Insert(ast.IntNumberTerm(int(number)), ast.StringTerm(mode.String()))
+	}
+	return ast.ObjectTerm(item("mode", ast.StringTerm(m.Mode.String())), item("ports", ast.NewTerm(ports))), nil
+}
+
+func (f *facts) settingsTerm() *ast.Term {
+	s := f.mesh.Settings
+	auto := s.Mesh.GetEnableAutoMtls() == nil || s.Mesh.GetEnableAutoMtls().GetValue()
+	open := s.Mesh.GetOutboundTrafficPolicy() == nil || s.Mesh.GetOutboundTrafficPolicy().GetMode() == meshconfig.MeshConfig_OutboundTrafficPolicy_ALLOW_ANY
+	return ast.ObjectTerm(
+		item("rootNamespace", ast.StringTerm(s.RootNamespace())), item("trustDomain", ast.StringTerm(s.TrustDomain())),
+		item("domainSuffix", ast.StringTerm(s.DomainSuffix)), item("autoMtls", ast.BooleanTerm(auto)), item("allowAny", ast.BooleanTerm(open)),
+		item("accessLogFile", ast.StringTerm(s.Mesh.GetAccessLogFile())),
+		item("accessLogProviders", ast.IntNumberTerm(len(s.Mesh.GetDefaultProviders().GetAccessLogging()))),
+	)
+}
+
+// namespacesTerm: mesh.namespaces(): those that a Namespace stands for or a resource names.
+func (f *facts) namespacesTerm() *ast.Term {
+	names := map[string]bool{}
+	for _, r := range f.resources {
+		if r.Kind == "Namespace" && r.Group() == "" {
+			names[r.Name] = true
+		} else if r.Namespace != "" {
+			names[r.Namespace] = true
+		}
+	}
+	set := ast.NewSet()
+	for n := range names {
+		set.Add(ast.StringTerm(n))
+	}
+	return ast.NewTerm(set)
+}
+
+// similarHost: mesh.similar_host(host, namespace): the host that was probably meant, written as briefly as the namespace allows;
+// undefined where nothing is near.
+func (f *facts) similarHost(_ rego.BuiltinContext, host, namespace *ast.Term) (*ast.Term, error) {
+	asked := f.mesh.ResolveHost(str(host), str(namespace))
+	best, distance := "", len(asked)/4+2
+	for _, svc := range f.mesh.Services() {
+		if !model.Visible(svc.ExportTo, svc.Namespace, str(namespace)) {
+			continue
+		}
+		name := svc.Hostname
+		d := edits(asked, svc.Hostname, distance)
+		if short, _, _ := strings.Cut(str(host), "."); svc.Kubernetes && short == svc.Name {
+			// The right service in the wrong namespace.
+			d = min(d, 2)
+		}
+		if svc.Kubernetes && svc.Namespace == str(namespace) && !strings.Contains(str(host), ".") {
+			name = svc.Name
+			d = edits(str(host), svc.Name, min(distance, len(str(host))/3+2))
+		}
+		if d < distance || d == distance && best != "" && cmp.Less(name, best) {
+			best, distance = name, d
+		}
+	}
+	if best == "" {
+		return nil, nil
+	}
+	return ast.StringTerm(best), nil
+}
