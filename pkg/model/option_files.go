@@ -7,35 +7,49 @@ import (
 	"net/netip"
 	"os"
 
-	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/proto"
-	meshconfig "istio.io/api/mesh/v1alpha1"
 
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/model/document"
 	"github.com/meshc/meshc/pkg/model/resource"
 )
 
-// readOptionFile parses the one document of a file that an option names. The file is looked up in the working directory even where the mesh
-// itself comes from elsewhere: options belong to the run, not to what is looked at.
-func readOptionFile(name string) (*document.Document, error) {
-	limits := document.Limits{}
-	text, err := os.ReadFile(name)
-	if err != nil {
-		var pathError *fs.PathError
-		if errors.As(err, &pathError) {
-			err = pathError.Err
+// maxOptionFile bounds the files behind --proxies, --mesh-config and --mesh-networks.
+const maxOptionFile = 64 << 20
+
+// readFile reads a file that an option names: from the working directory, or from the options' file system where that has it.
+func (o Options) readFile(name string) ([]byte, error) {
+	if o.FS != nil && fs.ValidPath(name) {
+		if text, err := fs.ReadFile(o.FS, name); err == nil {
+			return text, nil
 		}
-		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	doc, findings := document.Parse(name, 1, text, limits)
-	if err := firstError(findings); err != nil {
-		return nil, err
+	info, err := os.Stat(name)
+	if err == nil && info.Size() > maxOptionFile {
+		return nil, fmt.Errorf("%s: larger than %d MiB", name, maxOptionFile>>20)
 	}
-	if doc == nil {
-		return nil, fmt.Errorf("%s: the file is empty", name)
+	text, err := os.ReadFile(name)
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return nil, fmt.Errorf("%s: %w", name, pathError.Err)
 	}
-	return doc, nil
+	return text, err
+}
+
+// parseOptionFile parses the one document of a file that an option names.
+func (o Options) parseOptionFile(name string) (*document.Document, []byte, error) {
+	text, err := o.readFile(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	doc, findings, err := document.ParseFile(name, text, o.Limits)
+	if err == nil {
+		err = firstError(findings)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return doc, text, nil
 }
 
 // firstError turns the first finding that is an error into a Go error with its place.
@@ -48,45 +62,77 @@ func firstError(findings []diag.Finding) error {
 	return nil
 }
 
-// decodeMeshConfig reads MeshConfig fields of a mapping over those that into already has: scalars, lists and messages are replaced as a whole.
-// The paths of findings begin with prefix ("data.mesh", "spec.meshConfig").
-func decodeMeshConfig(doc *document.Document, n *yaml.Node, ref diag.Resource, prefix string, into *meshconfig.MeshConfig) []diag.Finding {
-	return decodeSettings(doc, n, ref, prefix, into)
+// optionSettings reads a file of mesh-wide settings and returns its text. Whatever istiod would not read is an error, with its place; what it
+// would pass over, such as fields that it does not know, becomes a finding.
+func (m *Mesh) optionSettings(opts Options, name string, empty proto.Message) ([]byte, error) {
+	doc, text, err := opts.parseOptionFile(name)
+	if err != nil || doc == nil {
+		return text, err
+	}
+	findings := new(resource.Decoder).Settings(doc, doc.Root, diag.Resource{}, "", empty)
+	if err := firstError(findings); err != nil {
+		return nil, err
+	}
+	m.Findings = append(m.Findings, findings...)
+	return text, nil
 }
 
-// decodeProxyConfig does the same for the ProxyConfig of a mesh (defaultConfig) or a proxy.istio.io/config annotation.
-func decodeProxyConfig(doc *document.Document, n *yaml.Node, ref diag.Resource, prefix string, into *meshconfig.ProxyConfig) []diag.Finding {
-	return decodeSettings(doc, n, ref, prefix, into)
+// embeddedSettings checks settings in a string of a ConfigMap (data.mesh): what it finds stands on the lines of the file around them.
+func embeddedSettings(src resource.Source, empty proto.Message) []diag.Finding {
+	doc, findings := resource.Embedded(src.Resource, src.Path)
+	if doc == nil {
+		return findings
+	}
+	return append(findings, new(resource.Decoder).Settings(doc, doc.Root, src.Resource.Ref(), src.Path, empty)...)
 }
 
-// decodeMeshNetworks does the same for MeshNetworks.
-func decodeMeshNetworks(doc *document.Document, n *yaml.Node, ref diag.Resource, prefix string, into *meshconfig.MeshNetworks) []diag.Finding {
-	return decodeSettings(doc, n, ref, prefix, into)
+// complained tells whether an error was already reported inside the source.
+func (m *Mesh) complained(src resource.Source) bool {
+	for _, f := range m.Findings {
+		if f.Severity == diag.Error && f.Resource == src.Resource.Ref() && len(f.Path) >= len(src.Path) && f.Path[:len(src.Path)] == src.Path {
+			return true
+		}
+	}
+	return false
 }
 
-func decodeSettings(doc *document.Document, n *yaml.Node, ref diag.Resource, prefix string, into proto.Message) []diag.Finding {
-	return new(resource.Decoder).Message(doc, n, ref, prefix, into)
-}
-
-// readProxiesFile reads the file behind --proxies: a list of proxies.
-func readProxiesFile(name string) ([]*Proxy, error) {
-	doc, err := readOptionFile(name)
+// readProxies reads the file behind --proxies: a list of proxies, whose namespace, type and service account may be left out.
+func (o Options) readProxies(name string) ([]*Proxy, error) {
+	doc, _, err := o.parseOptionFile(name)
 	if err != nil {
 		return nil, err
 	}
 	var proxies []*Proxy
-	if err := firstError(new(resource.Decoder).Struct(doc, doc.Root, &proxies)); err != nil {
-		return nil, err
+	if doc != nil {
+		if err := firstError(new(resource.Decoder).Struct(doc, doc.Root, &proxies)); err != nil {
+			return nil, err
+		}
+	}
+	if len(proxies) == 0 {
+		return nil, fmt.Errorf("%s: the list of proxies is empty", name)
 	}
 	seen := map[string]bool{}
 	for i, p := range proxies {
+		p.setDefaults()
 		if why := p.complaint(seen); why != "" {
 			at := doc.Location(doc.Root.Content[i])
-			return nil, fmt.Errorf("%s:%d:%d: [%d]: %s", at.File, at.Line, at.Column, i, why)
+			return nil, fmt.Errorf("%s:%d:%d: %s", at.File, at.Line, at.Column, why)
 		}
 		seen[p.ID()] = true
 	}
 	return proxies, nil
+}
+
+func (p *Proxy) setDefaults() {
+	if p.Namespace == "" {
+		p.Namespace = "default"
+	}
+	if p.Type == "" {
+		p.Type = Sidecar
+	}
+	if p.ServiceAccount == "" {
+		p.ServiceAccount = "default"
+	}
 }
 
 // complaint tells what is wrong with an entry of the proxies file, "" for nothing.
@@ -94,8 +140,6 @@ func (p *Proxy) complaint(seen map[string]bool) string {
 	switch {
 	case p.Name == "":
 		return "the proxy has no name"
-	case p.Namespace == "":
-		return "the proxy has no namespace"
 	case p.Type != Sidecar && p.Type != Router:
 		return fmt.Sprintf("the type of proxy %s is %q; it must be sidecar or router", p.ID(), p.Type)
 	case seen[p.ID()]:

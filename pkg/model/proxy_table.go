@@ -2,52 +2,14 @@ package model
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/meshc/meshc/pkg/model/resource"
 )
-
-// parseProxies reads a proxies file, YAML or JSON.
-func parseProxies(text []byte) ([]*Proxy, error) {
-	asJSON, err := yaml.YAMLToJSONStrict(text)
-	if err != nil {
-		return nil, err
-	}
-	var proxies []*Proxy
-	if err := json.Unmarshal(asJSON, &proxies); err != nil {
-		return nil, fmt.Errorf("a list of proxies is needed: %w", err)
-	}
-	for i, p := range proxies {
-		if p == nil || p.Name == "" {
-			return nil, fmt.Errorf("[%d]: a proxy needs a name", i)
-		}
-		if p.Namespace == "" {
-			p.Namespace = "default"
-		}
-		switch p.Type {
-		case "":
-			p.Type = Sidecar
-		case Sidecar, Router:
-		default:
-			return nil, fmt.Errorf("[%d].type: %q is neither sidecar nor router", i, p.Type)
-		}
-		if p.ServiceAccount == "" {
-			p.ServiceAccount = "default"
-		}
-	}
-	if len(proxies) == 0 {
-		return nil, errors.New("the list of proxies is empty")
-	}
-	return proxies, nil
-}
 
 // Proxies returns those of the proxies file, or, without one, those that the input describes: a sidecar a workload and gateways by
 // selector. Ordered by namespace then name.

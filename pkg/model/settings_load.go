@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -36,7 +34,7 @@ func (m *Mesh) loadSettings(ctx context.Context, opts Options) error {
 		return err
 	}
 	if opts.MeshConfigFile != "" {
-		text, err := opts.readFile(opts.MeshConfigFile)
+		text, err := m.optionSettings(opts, opts.MeshConfigFile, &meshconfig.MeshConfig{})
 		if err != nil {
 			return err
 		}
@@ -45,7 +43,7 @@ func (m *Mesh) loadSettings(ctx context.Context, opts Options) error {
 		}
 	}
 	if opts.MeshNetworksFile != "" {
-		text, err := opts.readFile(opts.MeshNetworksFile)
+		text, err := m.optionSettings(opts, opts.MeshNetworksFile, &meshconfig.MeshNetworks{})
 		if err != nil {
 			return err
 		}
@@ -54,36 +52,13 @@ func (m *Mesh) loadSettings(ctx context.Context, opts Options) error {
 		}
 	}
 	if opts.ProxiesFile != "" {
-		text, err := opts.readFile(opts.ProxiesFile)
+		proxies, err := opts.readProxies(opts.ProxiesFile)
 		if err != nil {
 			return err
 		}
-		if m.givenProxies, err = parseProxies(text); err != nil {
-			return fmt.Errorf("%s: %w", opts.ProxiesFile, err)
-		}
-		m.proxiesGiven = true
+		m.givenProxies, m.proxiesGiven = proxies, true
 	}
 	return nil
-}
-
-// maxOptionFile bounds the files behind --proxies, --mesh-config and --mesh-networks.
-const maxOptionFile = 64 << 20
-
-// readFile reads a file that an option names: from the working directory, or from the options' file system where that has it.
-func (o Options) readFile(name string) ([]byte, error) {
-	if o.FS != nil && fs.ValidPath(name) {
-		if text, err := fs.ReadFile(o.FS, name); err == nil {
-			return text, nil
-		}
-	}
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxOptionFile {
-		return nil, fmt.Errorf("%s: larger than %d MiB", name, maxOptionFile>>20)
-	}
-	return os.ReadFile(name)
 }
 
 // settingsConfigMaps returns the ConfigMaps that istiod and the injector read: istio and istio-REVISION, istio-sidecar-injector, in
@@ -121,9 +96,11 @@ func (m *Mesh) isControlPlane(ns string) bool {
 
 func (m *Mesh) settingsOfConfigMap(cm resource.Of[*corev1.ConfigMap]) {
 	if text, ok := cm.Spec.Data["mesh"]; ok {
+		m.Findings = append(m.Findings, embeddedSettings(cm.At("data.mesh"), &meshconfig.MeshConfig{})...)
 		m.applySource(cm.At("data.mesh"), "MeshConfig", func() error { return applyMeshYAML(m.Settings.Mesh, []byte(text)) })
 	}
 	if text, ok := cm.Spec.Data["meshNetworks"]; ok {
+		m.Findings = append(m.Findings, embeddedSettings(cm.At("data.meshNetworks"), &meshconfig.MeshNetworks{})...)
 		m.applySource(cm.At("data.meshNetworks"), "MeshNetworks", func() error { return applyNetworksYAML(m.Settings.Networks, []byte(text)) })
 	}
 	if text, ok := cm.Spec.Data["values"]; ok && strings.HasPrefix(cm.Name, "istio-sidecar-injector") {
@@ -157,9 +134,12 @@ func (m *Mesh) settingsOfOperator(r *resource.Resource) {
 	}
 }
 
-// applySource records the source, or reports why it cannot be used.
+// applySource records the source, or reports why it cannot be used where nothing more precise was said of it.
 func (m *Mesh) applySource(src resource.Source, what string, apply func() error) {
 	if err := apply(); err != nil {
+		if m.complained(src) {
+			return
+		}
 		m.Findings = append(m.Findings, diag.Finding{
 			Rule: "schema/mesh-settings", Severity: diag.Error,
 			Message:  fmt.Sprintf("this is no %s that istiod could read: %v", what, err),

@@ -23,6 +23,23 @@ func Parse(file string, line int, text []byte, limits Limits) (*Document, []diag
 	return doc, findings
 }
 
+// ParseFile reads a file that is to hold one document, as Read would: a byte order mark is passed over, and text that is not UTF-8 is a
+// finding. The document is nil for a file of nothing but comments; more than one is an error.
+func ParseFile(file string, text []byte, limits Limits) (*Document, []diag.Finding, error) {
+	if f := checkText(file, text); f != nil {
+		return nil, []diag.Finding{*f}, nil
+	}
+	chunks := split(bytes.TrimPrefix(text, []byte(byteOrderMark)))
+	switch len(chunks) {
+	case 0:
+		return nil, nil, nil
+	case 1:
+		doc, findings := Parse(file, chunks[0].line, chunks[0].text, limits)
+		return doc, findings, nil
+	}
+	return nil, nil, fmt.Errorf("%s:%d: a second document, where one is wanted", file, chunks[1].line)
+}
+
 func parse(file string, c chunk, limits Limits, strict bool) (doc *Document, findings []diag.Finding, err error) {
 	if len(c.text) > limits.DocumentBytes {
 		return nil, []diag.Finding{problem("schema/too-large", file, c.line, 1,

@@ -263,10 +263,10 @@ func (w *walker) metadata(r *Resource, n *yaml.Node, meta *metav1.ObjectMeta) {
 	}
 }
 
-// Message decodes a node into a protobuf message outside of any resource, strictly, with snake_case names accepted as Istio does for its
-// mesh-wide settings. The findings' paths begin with prefix.
-func (d *Decoder) Message(doc *document.Document, n *yaml.Node, ref diag.Resource, prefix string, into proto.Message) []diag.Finding {
-	w := &walker{decoder: d, doc: doc, ref: ref, unknown: diag.Error, protoNames: true}
+// Settings decodes a node into a message of mesh-wide settings, MeshConfig or MeshNetworks. As istiod does, it takes snake_case names of fields
+// too and only warns of fields that it does not know. The findings' paths begin with prefix.
+func (d *Decoder) Settings(doc *document.Document, n *yaml.Node, ref diag.Resource, prefix string, into proto.Message) []diag.Finding {
+	w := &walker{decoder: d, doc: doc, ref: ref, unknown: diag.Warning, protoNames: true}
 	for _, step := range Steps(prefix) {
 		if step.IsIndex {
 			w.pushIndex(step.Index)

@@ -489,7 +489,7 @@ spec:
   values: {global: {multiCluster: {clusterName: prod}}}
 `
 	out := decode(t, text)
-	want := []string{`10:5 error schema/unknown-field spec.meshConfig.accesLogFile: unknown field "accesLogFile" in spec.meshConfig; did you mean "accessLogFile"?`}
+	want := []string{`10:5 warning schema/unknown-field spec.meshConfig.accesLogFile: unknown field "accesLogFile" in spec.meshConfig; did you mean "accessLogFile"?`}
 	if diff := cmp.Diff(want, said(out.Findings)); diff != "" {
 		t.Error(diff)
 	}
@@ -523,9 +523,9 @@ data:
 	r := one(t, text)
 	doc, findings := resource.Embedded(r, "data.mesh")
 	var mesh meshconfig.MeshConfig
-	findings = append(findings, new(resource.Decoder).Message(doc, doc.Root, r.Ref(), "data.mesh", &mesh)...)
+	findings = append(findings, new(resource.Decoder).Settings(doc, doc.Root, r.Ref(), "data.mesh", &mesh)...)
 	want := []string{
-		`8:5 error schema/unknown-field data.mesh.enableAutoMTLS: unknown field "enableAutoMTLS" in data.mesh; did you mean "enableAutoMtls"?`,
+		`8:5 warning schema/unknown-field data.mesh.enableAutoMTLS: unknown field "enableAutoMTLS" in data.mesh; did you mean "enableAutoMtls"?`,
 		`10:5 error schema/duplicate-key data.mesh: the key "trustDomain" stands twice in one mapping; only the last is kept`,
 	}
 	if diff := cmp.Diff(want, said(diag.Sort(findings))); diff != "" {

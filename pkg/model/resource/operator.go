@@ -8,6 +8,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/meshc/meshc/pkg/diag"
 )
 
 var protoMessageType = reflect.TypeFor[proto.Message]()
@@ -105,13 +107,11 @@ type CustomResourceDefinition struct {
 	} `json:"spec"`
 }
 
-// inMessage fills a protobuf message that stands inside a Go struct: there, Istio reads snake_case names too.
+// inMessage fills a protobuf message that stands inside a Go struct. Those are mesh-wide settings: see Settings.
 func (w *walker) inMessage(v reflect.Value, n *yaml.Node) {
 	inner := *w
 	inner.protoNames = true
-	if w.kind != nil {
-		inner.unknown = w.kind.Unknown
-	}
+	inner.unknown = diag.Warning
 	inner.message(v.Addr().Interface().(protoreflect.ProtoMessage).ProtoReflect(), n)
 	w.findings = inner.findings
 }

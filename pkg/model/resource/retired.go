@@ -99,7 +99,7 @@ func retiredFields(kind, path string) (successor, bool) {
 	case "EnvoyFilter":
 		switch path {
 		case "spec.filters":
-			return successor{use: "configPatches, whose items are written otherwise"}, true
+			return successor{description: "write its items as configPatches"}, true
 		case "spec.workloadLabels":
 			return successor{use: "workloadSelector.labels"}, true
 		}

@@ -120,7 +120,10 @@ func (w *walker) parent() string {
 	if path := parent.path(); path != "" {
 		return path
 	}
-	return w.kindName()
+	if name := w.kindName(); name != "" {
+		return name
+	}
+	return "the document"
 }
 
 func (w *walker) kindName() string {
