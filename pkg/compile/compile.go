@@ -12,6 +12,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	meshconfig "istio.io/api/mesh/v1alpha1"
 
 	"github.com/meshc/meshc/pkg/compile/provenance"
 	"github.com/meshc/meshc/pkg/diag"
@@ -92,4 +93,6 @@ type builder struct {
 	secretsDir string
 	// secretNames are the secrets that the configuration refers to and the bootstrap must hold.
 	secretNames map[string]bool
+	// ownConfig is what proxyConfig found, nil until it was asked.
+	ownConfig *meshconfig.ProxyConfig
 }

@@ -77,6 +77,7 @@ func (b *builder) gatewayListener(l *gatewayListener) *listenerv3.Listener {
 		TrafficDirection:                     corev3.TrafficDirection_OUTBOUND,
 		ListenerFilters:                      b.gatewayListenerFilters(l),
 		MaxConnectionsToAcceptPerSocketEvent: wrapperspb.UInt32(1),
+		AccessLog:                            b.listenerAccessLogs(),
 	}
 	for _, chain := range l.chains {
 		out.FilterChains = append(out.FilterChains, b.gatewayFilterChain(chain))

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// ServiceTargets returns the ports of services that select the proxy, ordered by target port then hostname.
+// ServiceTargets returns the ports of services that select the proxy, ordered by target port. Of those with one target port Kubernetes'
+// services come first, then hostnames in order, then the service's ports as it lists them: the first decides how the port is read.
 func (m *Mesh) ServiceTargets(p *Proxy) []ServiceTarget {
 	named, labels := m.portsOf(p)
 	var out []ServiceTarget
@@ -35,9 +36,21 @@ func (m *Mesh) ServiceTargets(p *Proxy) []ServiceTarget {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b ServiceTarget) int {
-		return cmp.Or(cmp.Compare(a.TargetPort, b.TargetPort), cmp.Compare(a.Service.Hostname, b.Service.Hostname), cmp.Compare(a.Port.Number, b.Port.Number))
+		return cmp.Or(
+			cmp.Compare(a.TargetPort, b.TargetPort),
+			cmp.Compare(origin(a.Service), origin(b.Service)),
+			cmp.Compare(a.Service.Hostname, b.Service.Hostname),
+		)
 	})
 	return out
+}
+
+// origin ranks Kubernetes' services before those of ServiceEntries, as istiod meets them.
+func origin(s *Service) int {
+	if s.Kubernetes {
+		return 0
+	}
+	return 1
 }
 
 // portsOf returns the named ports of the proxy's workload, and its labels: the proxy's own where it states any.
