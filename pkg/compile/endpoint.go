@@ -209,7 +209,6 @@ func markedMTLS(lb *endpointv3.LbEndpoint) bool {
 
 // localityOf splits region/zone/subzone.
 func localityOf(locality string) *corev3.Locality {
-	region, rest, _ := strings.Cut(locality, "/")
-	zone, subzone, _ := strings.Cut(rest, "/")
+	region, zone, subzone := model.SplitLocality(locality)
 	return &corev3.Locality{Region: region, Zone: zone, SubZone: subzone}
 }

@@ -197,30 +197,9 @@ func (b *builder) labelPriority(e *model.Endpoint, labels []string) uint32 {
 		if !given {
 			want = b.proxy.Labels[name]
 		}
-		if want != b.endpointLabel(e, name) {
+		if want != e.Labels[name] {
 			return uint32(len(labels) - i)
 		}
 	}
 	return 0
-}
-
-// endpointLabel is a label of an endpoint; those that say where it is are there even if nobody wrote them.
-func (b *builder) endpointLabel(e *model.Endpoint, name string) string {
-	if v, ok := e.Labels[name]; ok {
-		return v
-	}
-	l := localityOf(e.Locality)
-	switch name {
-	case "topology.kubernetes.io/region":
-		return l.GetRegion()
-	case "topology.kubernetes.io/zone":
-		return l.GetZone()
-	case "topology.istio.io/subzone":
-		return l.GetSubZone()
-	case "topology.istio.io/cluster":
-		return b.mesh.Settings.ClusterID
-	case "topology.istio.io/network":
-		return e.Network
-	}
-	return ""
 }

@@ -25,7 +25,7 @@ func groupsOf(b *endpointBuilder, descriptions ...string) []*localityGroup {
 			e := &model.Endpoint{Port: 80, Ready: true, TLSMode: mtlsMode, Locality: strings.Trim(fields[0], "-")}
 			weight, rest, _ := strings.Cut(f, "*")
 			e.Address, e.Network, _ = strings.Cut(rest, "@")
-			e.Labels = map[string]string{"v": e.Address}
+			e.Labels = map[string]string{"v": e.Address, "region": g.locality.GetRegion()}
 			fmt.Sscan(weight, &e.Weight)
 			g.add(e, b.lbEndpoint(e, true))
 		}
@@ -76,7 +76,7 @@ func TestBalance(t *testing.T) {
 			[]string{"r1/z1 p0 w47 1*a 1*b", "r1/z2 p0 w24 1*c", "r2/z1 p0 w30 2*d", "r3/z1 p0 w1"},
 		},
 		{
-			"by labels", `{outlierDetection: {}, loadBalancer: {localityLbSetting: {failoverPriority: [topology.kubernetes.io/region=r1, v]}}}`, true,
+			"by labels", `{outlierDetection: {}, loadBalancer: {localityLbSetting: {failoverPriority: [region=r1, v]}}}`, true,
 			[]string{"r1/z1 p0 w1 1*a", "r1/z1 p1 w1 1*b", "r1/z2 p1 w1 1*c", "r2/z1 p2 w2 2*d", "r3/z1 p2 w1 1*e"},
 		},
 		{

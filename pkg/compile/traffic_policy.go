@@ -101,23 +101,21 @@ func passesThrough(lb *networking.LoadBalancerSettings) bool {
 	return lb.GetSimple() == networking.LoadBalancerSettings_PASSTHROUGH
 }
 
-// ruleTLSMode is the TLS mode that a rule itself sets for the endpoints of a port or subset, nil where it sets none. Unlike in the cluster, a
-// subset does not inherit the mode of the rule here: so does istiod decide which endpoints it marks for mTLS.
+// ruleTLSMode is the TLS mode that a rule sets for the endpoints of a port, or of a subset on that port; nil where it sets none. Unlike in the
+// cluster, settings for the port without TLS do not hide those above them: so does istiod decide which endpoints it marks for mTLS.
 func ruleTLSMode(rule *model.DestinationRule, subset *networking.Subset, port *model.Port) *networking.ClientTLSSettings_TLSmode {
 	if rule == nil {
 		return nil
 	}
-	policy := rule.Spec.GetTrafficPolicy()
-	if subset != nil {
-		policy = subset.GetTrafficPolicy()
-	}
-	for _, p := range policy.GetPortLevelSettings() {
-		if p.GetPort().GetNumber() == port.Number && p.GetTls() != nil {
-			return p.GetTls().GetMode().Enum()
+	for _, policy := range []*networking.TrafficPolicy{subset.GetTrafficPolicy(), rule.Spec.GetTrafficPolicy()} {
+		for _, p := range policy.GetPortLevelSettings() {
+			if p.GetPort().GetNumber() == port.Number && p.GetTls() != nil {
+				return p.GetTls().GetMode().Enum()
+			}
+		}
+		if policy.GetTls() != nil {
+			return policy.GetTls().GetMode().Enum()
 		}
 	}
-	if policy.GetTls() == nil {
-		return nil
-	}
-	return policy.GetTls().GetMode().Enum()
+	return nil
 }

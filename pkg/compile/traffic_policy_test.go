@@ -137,7 +137,8 @@ subsets:
 		{"the rule's", "", 8080, "ISTIO_MUTUAL"},
 		{"the port's", "", 9000, "DISABLE"},
 		{"the rule's where the port has none", "", 9001, "ISTIO_MUTUAL"},
-		{"a subset inherits none", "plain", 8080, "none"},
+		{"a subset inherits the rule's", "plain", 8080, "ISTIO_MUTUAL"},
+		{"and the port's", "plain", 9000, "DISABLE"},
 		{"the subset's", "own", 8080, "SIMPLE"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
