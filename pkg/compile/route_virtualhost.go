@@ -111,10 +111,16 @@ func (t *outboundTable) virtualServiceGroups(egress *model.EgressListener, servi
 }
 
 func (t *outboundTable) sidecarRouteOptions(services map[string]*model.Service, port uint32) translate.RouteOptions {
-	opts := t.routeOptions(port, translate.MeshGateway)
+	opts := t.outboundOptions(port)
 	opts.Cluster = func(d *networking.Destination) string {
 		return destinationCluster(d, services[d.GetHost()], port)
 	}
+	return opts
+}
+
+func (t *outboundTable) outboundOptions(port uint32) translate.RouteOptions {
+	opts := t.routeOptions(port, translate.MeshGateway)
+	opts.ForwardedHost = t.forwardHost()
 	return opts
 }
 
@@ -207,7 +213,7 @@ func (t *outboundTable) mayRoute(vs *model.VirtualService, services []*model.Ser
 // serviceGroups returns the default routes of services without VirtualService.
 func (t *outboundTable) serviceGroups(services map[string]*model.Service, port uint32) []*hostGroup {
 	var groups []*hostGroup
-	opts := t.routeOptions(port, translate.MeshGateway)
+	opts := t.outboundOptions(port)
 	for _, hostname := range slices.Sorted(maps.Keys(services)) {
 		svc := services[hostname]
 		for _, p := range svc.Ports {
@@ -234,7 +240,7 @@ func (t *outboundTable) virtualHost(taken *domains, g *hostGroup, host string, s
 		Name:                       hostPort(host, g.port),
 		Domains:                    names,
 		Routes:                     g.routes,
-		IncludeRequestAttemptCount: true,
+		IncludeRequestAttemptCount: t.countAttempts(),
 	}
 	if g.vs != nil {
 		t.sources.Add(vh, servedHost(g.vs, host))

@@ -14,7 +14,7 @@ import (
 // action makes the action of a route that leads to destinations. Authority is what the entry's header operations set, if any; what a single
 // destination does to headers joins what the entry does, in out.
 func (b *routeBuilder) action(http *networking.HTTPRoute, out *routev3.Route, authority string) *routev3.RouteAction {
-	action := &routev3.RouteAction{}
+	action := &routev3.RouteAction{AppendXForwardedHost: b.ForwardedHost}
 	b.Sources.Add(action, b.from.field("route")...)
 	setTimeout(action, http.GetTimeout())
 	if b.semantics == gatewaySemantics {

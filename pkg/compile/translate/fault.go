@@ -1,6 +1,8 @@
 package translate
 
 import (
+	"math"
+
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	commonfaultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/common/fault/v3"
 	faultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/fault/v3"
@@ -66,10 +68,14 @@ func grpcStatus(name string) uint32 {
 	return 0
 }
 
-// fraction translates a percentage with its decimals, of which Envoy keeps four.
+// fraction translates a percentage with its decimals, of which Envoy keeps four. What is no percentage counts as the nearest one.
 func fraction(in *networking.Percent) *typev3.FractionalPercent {
+	value := in.GetValue()
+	if math.IsNaN(value) {
+		value = 0
+	}
 	return &typev3.FractionalPercent{
-		Numerator:   uint32(max(in.GetValue(), 0) * 10_000),
+		Numerator:   uint32(min(max(value, 0), 100) * 10_000),
 		Denominator: typev3.FractionalPercent_MILLION,
 	}
 }

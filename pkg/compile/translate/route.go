@@ -34,6 +34,8 @@ type RouteOptions struct {
 	Cluster func(*networking.Destination) string
 	// Destination returns what the destination's DestinationRule asks of routes to it; nil for nothing.
 	Destination func(*networking.Destination) DestinationPolicy
+	// ForwardedHost has Envoy tell the destination the host that a rewrite replaced, in X-Forwarded-Host.
+	ForwardedHost bool
 	// Sources records which YAML shaped each route; never nil.
 	Sources *provenance.Map
 }
@@ -122,6 +124,7 @@ func DefaultRoute(cluster, operation string, opts RouteOptions, policy Destinati
 		// Unlike under a VirtualService, a retry avoids the hosts already tried even where requests are hashed to one.
 		RetryPolicy: RetryPolicy(opts.Retries, false),
 	}
+	action.AppendXForwardedHost = opts.ForwardedHost
 	setTimeout(action, nil)
 	addHashPolicy(action, policy, opts.Sources)
 	return &routev3.Route{
