@@ -48,6 +48,8 @@ type tcpForward struct {
 	// rule is that of the (first) destination, nil for none; subset the one that a single destination names.
 	rule   *model.DestinationRule
 	subset string
+	// opaque connections go on as they came: the rule's tunnel is not theirs.
+	opaque bool
 }
 
 // tcpForwardFilters are the network filters that carry it out: what the protocol asks for, and the TCP proxy.
@@ -60,6 +62,9 @@ func (b *builder) tcpForwardFilters(f *tcpForward, sources ...resource.Source) [
 	}
 	if f.rule != nil {
 		applyTCPPolicy(tcp, f.rule.Spec, f.subset)
+		if f.opaque {
+			tcp.TunnelingConfig = nil
+		}
 		if f.rule.PolicyFrom.Resource != nil {
 			sources = append(slices.Clone(sources), f.rule.PolicyFrom)
 		}

@@ -79,16 +79,6 @@ type gatewayPortKey struct {
 	bind     string
 }
 
-// address is where the port is opened.
-func (k gatewayPortKey) address() string {
-	if k.bind != "" {
-		return k.bind
-	}
-	return wildcardAddress
-}
-
-const wildcardAddress = "0.0.0.0"
-
 // mergedGateways are all servers that a proxy opens.
 type mergedGateways struct {
 	// ports are ordered by when the first server of each was met.

@@ -2,14 +2,12 @@ package compile
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	proxyprotocolv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/proxy_protocol/v3"
-	tlsinspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -44,7 +42,7 @@ func (b *builder) gatewayListeners(merged *mergedGateways) []*listenerv3.Listene
 	var gathered []*gatewayListener
 	sniHosts := map[uint32]tlsNames{}
 	for _, port := range merged.ports {
-		name := gatewayListenerName(port.key)
+		name := b.gatewayListenerName(port.key)
 		l := byName[name]
 		if l == nil {
 			l = &gatewayListener{key: port.key}
@@ -63,19 +61,32 @@ func (b *builder) gatewayListeners(merged *mergedGateways) []*listenerv3.Listene
 	return listeners
 }
 
-func gatewayListenerName(key gatewayPortKey) string {
-	return key.address() + "_" + strconv.FormatUint(uint64(key.number), 10)
+func (b *builder) gatewayListenerName(key gatewayPortKey) string {
+	return listenerName(b.gatewayAddress(key), key.number)
+}
+
+// wildcardAddress is every IPv4 address of the proxy.
+const wildcardAddress = "0.0.0.0"
+
+// gatewayAddress is where a port is opened: all addresses, unless the server's bind says otherwise.
+func (b *builder) gatewayAddress(key gatewayPortKey) string {
+	switch {
+	case key.bind != "":
+		return key.bind
+	case b.ipv6():
+		return "::"
+	default:
+		return wildcardAddress
+	}
 }
 
 func (b *builder) gatewayListener(l *gatewayListener) *listenerv3.Listener {
 	out := &listenerv3.Listener{
-		Name: gatewayListenerName(l.key),
-		Address: &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
-			Address:       l.key.address(),
-			PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: l.key.number},
-		}}},
+		Name:                                 b.gatewayListenerName(l.key),
+		Address:                              socketAddress(b.gatewayAddress(l.key), l.key.number),
 		TrafficDirection:                     corev3.TrafficDirection_OUTBOUND,
 		ListenerFilters:                      b.gatewayListenerFilters(l),
+		AccessLog:                            b.listenerAccessLogs(),
 		MaxConnectionsToAcceptPerSocketEvent: wrapperspb.UInt32(1),
 		AccessLog:                            b.listenerAccessLogs(),
 	}
@@ -93,21 +104,11 @@ func (b *builder) gatewayListener(l *gatewayListener) *listenerv3.Listener {
 func (b *builder) gatewayListenerFilters(l *gatewayListener) []*listenerv3.ListenerFilter {
 	var filters []*listenerv3.ListenerFilter
 	if b.proxyConfig().GetGatewayTopology().GetProxyProtocol() != nil {
-		filters = append(filters, &listenerv3.ListenerFilter{
-			Name: "envoy.filters.listener.proxy_protocol",
-			ConfigType: &listenerv3.ListenerFilter_TypedConfig{
-				TypedConfig: b.sources.Pack(&proxyprotocolv3.ProxyProtocol{}),
-			},
-		})
+		filters = append(filters, b.listenerFilter("envoy.filters.listener.proxy_protocol", &proxyprotocolv3.ProxyProtocol{}))
 	}
 	looksAtTLS := func(c gatewayChain) bool { return len(c.serverNames) > 0 || c.tls != nil }
 	if slices.ContainsFunc(l.chains, looksAtTLS) {
-		filters = append(filters, &listenerv3.ListenerFilter{
-			Name: "envoy.filters.listener.tls_inspector",
-			ConfigType: &listenerv3.ListenerFilter_TypedConfig{
-				TypedConfig: b.sources.Pack(&tlsinspectorv3.TlsInspector{InitialReadBufferSize: wrapperspb.UInt32(512)}),
-			},
-		})
+		filters = append(filters, b.tlsInspector())
 	}
 	return filters
 }
@@ -170,7 +171,7 @@ func (b *builder) gatewayChains(port *gatewayPort, sniHosts map[uint32]tlsNames)
 func (b *builder) gatewayHTTP(port *gatewayPort, routeName, serverName string, protocol model.Protocol, sources []resource.Source) []*listenerv3.Filter {
 	m := b.connectionManager(httpConnection{
 		direction:  gateway,
-		statPrefix: "outbound_" + gatewayListenerName(port.key),
+		statPrefix: "outbound_" + b.gatewayListenerName(port.key),
 		routeName:  routeName,
 		protocol:   protocol,
 		sources:    sources,
@@ -268,10 +269,14 @@ func (b *builder) autoPassthroughChains(s *gatewayServer) []gatewayChain {
 			for i, subset := range subsets {
 				name := translate.OutboundSNI(port.Number, subset, svc.Hostname)
 				from := []resource.Source{s.source(), sources[i], port.Source}
+				forward := &tcpForward{
+					statPrefix: name, clusters: []weightedCluster{{name: name}}, protocol: port.Protocol,
+					rule: rule, subset: subset, opaque: true,
+				}
 				chains = append(chains, gatewayChain{
 					serverNames: []string{name},
 					alpn:        alpnMesh(),
-					filters:     []*listenerv3.Filter{b.networkFilter(tcpProxyName, b.tcpProxyTo(name, name), from...)},
+					filters:     b.tcpForwardFilters(forward, from...),
 					sources:     from,
 				})
 			}
@@ -331,16 +336,6 @@ func (s *gatewayServer) matchesGateway(gateways []string) bool {
 
 // routedTCP forwards connections as a tcp or tls route of the VirtualService says.
 func (b *builder) routedTCP(vs *model.VirtualService, routes []*networking.RouteDestination, s *gatewayServer, sources []resource.Source) []*listenerv3.Filter {
-	clusterOf := func(d *networking.Destination) string {
-		return destinationCluster(d, b.scope.Service(d.GetHost()), s.spec.GetPort().GetNumber())
-	}
-	if len(routes) == 1 {
-		cluster := clusterOf(routes[0].GetDestination())
-		return []*listenerv3.Filter{b.networkFilter(tcpProxyName, b.tcpProxyTo(cluster, cluster), sources...)}
-	}
-	var clusters []weightedCluster
-	for _, r := range routes {
-		clusters = append(clusters, weightedCluster{name: clusterOf(r.GetDestination()), weight: uint32(r.GetWeight())})
-	}
-	return []*listenerv3.Filter{b.networkFilter(tcpProxyName, b.tcpProxyToWeighted(vs.Name+"."+vs.Namespace, clusters), sources...)}
+	port := &model.Port{Name: s.spec.GetPort().GetName(), Number: s.spec.GetPort().GetNumber(), Protocol: s.protocol}
+	return b.tcpForwardFilters(b.routedForward(routes, port, vs), sources...)
 }

@@ -1,0 +1,631 @@
+package compile_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/meshc/meshc/pkg/compile"
+	"github.com/meshc/meshc/pkg/emit/canonical"
+	"github.com/meshc/meshc/pkg/model"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// ingress is a gateway proxy that no file describes, as one installed by Helm.
+func ingress() *model.Proxy {
+	return &model.Proxy{
+		Name: "ingress", Namespace: "istio-system", Type: model.Router, IP: "10.244.0.1",
+		Labels: map[string]string{"istio": "ingress"}, ServiceAccount: "ingress",
+	}
+}
+
+// backend is what VirtualServices of the tests route to.
+const backend = `
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec:
+  clusterIP: 10.96.0.10
+  selector: {app: web}
+  ports: [{name: http, port: 8080}, {name: tcp, port: 9000}]
+---
+`
+
+func loadMesh(t *testing.T, files map[string]string) *model.Mesh {
+	t.Helper()
+	fsys := fstest.MapFS{}
+	for name, text := range files {
+		fsys[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	mesh, err := model.Load(context.Background(), model.Options{FS: fsys}, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range mesh.Findings {
+		t.Errorf("the world has a flaw: %s: %s", f.Rule, f.Message)
+	}
+	return mesh
+}
+
+func TestGatewayListeners(t *testing.T) {
+	tests := []struct {
+		name  string
+		world string
+		want  string
+	}{
+		{
+			name: "plaintext HTTP of several Gateways shares one listener and one route table",
+			world: `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 80, name: http, protocol: HTTP}
+    hosts: [a.example]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: b, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 80, name: http2, protocol: HTTP2}
+    hosts: [b.example]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: c, namespace: shop}
+spec:
+  selector: {istio: another}
+  servers:
+  - port: {number: 81, name: http, protocol: HTTP}
+    hosts: [c.example]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: shop}
+spec:
+  hosts: [a.example, b.example]
+  gateways: [a, b]
+  http:
+  - route: [{destination: {host: web, port: {number: 8080}}}]
+`,
+			want: `
+listener 0.0.0.0_80
+  any -> routes http.80
+routes http.80
+  a.example:80 [a.example] 1 route
+  b.example:80 [b.example] 1 route
+`,
+		},
+		{
+			name: "a Gateway names the port of the Service, the proxy opens the target port",
+			world: `
+apiVersion: v1
+kind: Service
+metadata: {name: ingress, namespace: istio-system}
+spec:
+  clusterIP: 10.96.0.1
+  selector: {istio: ingress}
+  ports:
+  - {name: http, port: 80, targetPort: 8080}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 80, name: http, protocol: HTTP}
+    hosts: ["*"]
+  - port: {number: 8443, name: https, protocol: HTTPS}
+    hosts: ["*"]
+    tls: {mode: SIMPLE, credentialName: cert}
+`,
+			want: `
+listener 0.0.0.0_8080
+  any -> routes http.8080
+listener 0.0.0.0_8443
+  any TLS kubernetes://cert -> routes https.8443.https.a.shop
+routes http.8080
+  blackhole:80 [*] 0 routes
+routes https.8443.https.a.shop
+  blackhole:8443 [*] 0 routes
+`,
+		},
+		{
+			name: "servers of one TLS port are told apart by name; a repeated name stays with the first",
+			world: `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 443, name: one, protocol: HTTPS}
+    hosts: [one.example, shop/two.example]
+    tls: {mode: SIMPLE, credentialName: one}
+  - port: {number: 443, name: three, protocol: HTTPS}
+    hosts: [three.example]
+    tls: {mode: MUTUAL, credentialName: three}
+  - port: {number: 443, name: again, protocol: HTTPS}
+    hosts: [four.example, three.example]
+    tls: {mode: SIMPLE, credentialName: four}
+`,
+			want: `
+listener 0.0.0.0_443
+  [one.example two.example] TLS kubernetes://one -> routes https.443.one.a.shop
+  [three.example] TLS kubernetes://three, clients kubernetes://three-cacert required -> routes https.443.three.a.shop
+routes https.443.one.a.shop
+  blackhole:443 [*] 0 routes
+routes https.443.three.a.shop
+  blackhole:443 [*] 0 routes
+`,
+		},
+		{
+			name: "a protocol that cannot share the port is left out, unless it has an address of its own",
+			world: backend + `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 80, name: http, protocol: HTTP}
+    hosts: ["*"]
+  - port: {number: 80, name: tcp, protocol: TCP}
+    hosts: ["*"]
+  - port: {number: 80, name: http-local, protocol: HTTP}
+    bind: 127.0.0.1
+    hosts: ["*"]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: tcp, namespace: shop}
+spec:
+  hosts: ["*"]
+  gateways: [a]
+  tcp:
+  - route: [{destination: {host: web, port: {number: 9000}}}]
+`,
+			want: `
+listener 0.0.0.0_80
+  any -> routes http.80
+listener 127.0.0.1_80
+  any -> routes http.80.127.0.0.1
+routes http.80
+  blackhole:80 [*] 0 routes
+routes http.80.127.0.0.1
+  blackhole:80 [*] 0 routes
+`,
+		},
+		{
+			name: "TLS is passed through by name, TCP as it comes; without a route there is no listener",
+			world: backend + `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 443, name: tls, protocol: TLS}
+    hosts: [one.example, two.example]
+    tls: {mode: PASSTHROUGH}
+  - port: {number: 443, name: https, protocol: HTTPS}
+    hosts: [three.example]
+    tls: {mode: SIMPLE, credentialName: three}
+  - port: {number: 9000, name: tcp, protocol: TCP}
+    hosts: ["*"]
+  - port: {number: 9001, name: unrouted, protocol: TCP}
+    hosts: ["*"]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: sni, namespace: shop}
+spec:
+  hosts: [one.example, two.example]
+  gateways: [a]
+  tls:
+  - match: [{port: 443, sniHosts: [one.example]}]
+    route: [{destination: {host: web, port: {number: 9000}}}]
+  - match: [{sniHosts: [one.example]}, {gateways: [elsewhere], sniHosts: [two.example]}, {port: 8443, sniHosts: [two.example]}]
+    route: [{destination: {host: web, port: {number: 8080}}}]
+  - match: [{gateways: [a], sniHosts: [two.example]}]
+    route: [{destination: {host: web, port: {number: 8080}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: tcp, namespace: shop}
+spec:
+  hosts: ["*"]
+  gateways: [a]
+  tcp:
+  - match: [{port: 9000}]
+    route:
+    - {destination: {host: web, port: {number: 9000}}, weight: 60}
+    - {destination: {host: web, port: {number: 8080}}, weight: 40}
+`,
+			want: `
+listener 0.0.0.0_443
+  [one.example] -> outbound|9000||web.shop.svc.cluster.local
+  [two.example] -> outbound|8080||web.shop.svc.cluster.local
+  [three.example] TLS kubernetes://three -> routes https.443.https.a.shop
+listener 0.0.0.0_9000
+  any -> 60 outbound|9000||web.shop.svc.cluster.local, 40 outbound|8080||web.shop.svc.cluster.local
+routes https.443.https.a.shop
+  blackhole:443 [*] 0 routes
+`,
+		},
+		{
+			name: "a TLS server that ends TLS forwards what is inside",
+			world: backend + `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 9443, name: tls, protocol: TLS}
+    hosts: [db.example]
+    tls: {mode: ISTIO_MUTUAL}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: tcp, namespace: shop}
+spec:
+  hosts: [db.example]
+  gateways: [a]
+  tcp:
+  - route: [{destination: {host: web, port: {number: 9000}}}]
+`,
+			want: `
+listener 0.0.0.0_9443
+  [db.example] TLS default, clients ROOTCA required -> outbound|9000||web.shop.svc.cluster.local
+`,
+		},
+		{
+			name: "AUTO_PASSTHROUGH has a chain for each cluster that its hosts cover",
+			world: backend + `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: cross, namespace: istio-system}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 15443, name: tls, protocol: TLS}
+    hosts: ["*.shop.svc.cluster.local"]
+    tls: {mode: AUTO_PASSTHROUGH}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: other, namespace: warehouse}
+spec:
+  clusterIP: 10.96.0.11
+  ports: [{name: http, port: 80}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: shop}
+spec:
+  host: web
+  subsets: [{name: v1, labels: {version: v1}}]
+`,
+			want: `
+listener 0.0.0.0_15443
+  [outbound_.8080_._.web.shop.svc.cluster.local] -> outbound_.8080_._.web.shop.svc.cluster.local
+  [outbound_.8080_.v1_.web.shop.svc.cluster.local] -> outbound_.8080_.v1_.web.shop.svc.cluster.local
+  [outbound_.9000_._.web.shop.svc.cluster.local] -> outbound_.9000_._.web.shop.svc.cluster.local
+  [outbound_.9000_.v1_.web.shop.svc.cluster.local] -> outbound_.9000_.v1_.web.shop.svc.cluster.local
+`,
+		},
+		{
+			name: "a host may be reserved for the VirtualServices of a namespace",
+			world: backend + `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a, namespace: istio-system}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 80, name: http, protocol: HTTP}
+    hosts: [shop/one.example, ./two.example, "*/three.example", warehouse/four.example]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: shop}
+spec:
+  hosts: [one.example, two.example, three.example, four.example]
+  gateways: [istio-system/a]
+  http:
+  - route: [{destination: {host: web, port: {number: 8080}}}]
+`,
+			want: `
+listener 0.0.0.0_80
+  any -> routes http.80
+routes http.80
+  three.example:80 [three.example one.example] 1 route
+`,
+		},
+		{
+			name: "of a Gateway's host and a VirtualService's the narrower is served",
+			world: backend + `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 80, name: http, protocol: HTTP}
+    hosts: ["*.wide.example", one.narrow.example]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: shop}
+spec:
+  hosts: [a.wide.example, "*.narrow.example", unrelated.example]
+  gateways: [a]
+  http:
+  - route: [{destination: {host: web, port: {number: 8080}}}]
+`,
+			want: `
+listener 0.0.0.0_80
+  any -> routes http.80
+routes http.80
+  one.narrow.example:80 [one.narrow.example a.wide.example] 1 route
+`,
+		},
+		{
+			name: "several VirtualServices of a host take turns, those that take everything last",
+			world: backend + `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 80, name: http, protocol: HTTP}
+    hosts: [one.example]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a-rest, namespace: shop}
+spec:
+  hosts: [one.example]
+  gateways: [a]
+  http:
+  - name: rest
+    route: [{destination: {host: web, port: {number: 8080}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: b-login, namespace: shop}
+spec:
+  hosts: [one.example]
+  gateways: [a]
+  http:
+  - name: login
+    match: [{uri: {prefix: /login}}]
+    route: [{destination: {host: web, port: {number: 9000}}}]
+`,
+			want: `
+listener 0.0.0.0_80
+  any -> routes http.80
+routes http.80
+  one.example:80 [one.example] 2 routes: login, rest
+`,
+		},
+		{
+			name: "httpsRedirect asks for TLS, also of hosts that nobody routes",
+			world: backend + `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 80, name: http, protocol: HTTP}
+    hosts: [one.example, two.example]
+    tls: {httpsRedirect: true}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: shop}
+spec:
+  hosts: [one.example]
+  gateways: [a]
+  http:
+  - route: [{destination: {host: web, port: {number: 8080}}}]
+`,
+			want: `
+listener 0.0.0.0_80
+  any -> routes http.80
+routes http.80
+  one.example:80 [one.example] TLS only 1 route
+  two.example:80 [two.example] TLS only 0 routes
+`,
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			mesh := loadMesh(t, map[string]string{"world.yaml": test.world})
+			cfg := compile.Compile(mesh, ingress(), compile.Options{})
+			got := summarize(t, cfg)
+			if diff := cmp.Diff(strings.TrimSpace(test.want), got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// summarize writes listeners and route tables a line a chain and virtual host.
+func summarize(t *testing.T, cfg *compile.Configuration) string {
+	t.Helper()
+	var out []string
+	for _, l := range cfg.Listeners {
+		out = append(out, "listener "+l.GetName())
+		for _, chain := range l.GetFilterChains() {
+			out = append(out, "  "+summarizeChain(t, cfg, chain))
+		}
+	}
+	for _, r := range cfg.Routes {
+		out = append(out, "routes "+r.GetName())
+		for _, vh := range r.GetVirtualHosts() {
+			out = append(out, "  "+summarizeHost(vh))
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+func summarizeChain(t *testing.T, cfg *compile.Configuration, chain *listenerv3.FilterChain) string {
+	t.Helper()
+	match := "any"
+	if names := chain.GetFilterChainMatch().GetServerNames(); len(names) > 0 {
+		match = fmt.Sprint(names)
+	}
+	if socket := chain.GetTransportSocket(); socket != nil {
+		context := unpack[*tlsv3.DownstreamTlsContext](t, cfg, socket.GetTypedConfig())
+		common := context.GetCommonTlsContext()
+		match += " TLS " + common.GetTlsCertificateSdsSecretConfigs()[0].GetName()
+		if roots := common.GetCombinedValidationContext().GetValidationContextSdsSecretConfig(); roots != nil {
+			match += ", clients " + roots.GetName()
+		}
+		if context.GetRequireClientCertificate().GetValue() {
+			match += " required"
+		}
+	}
+	last := chain.GetFilters()[len(chain.GetFilters())-1]
+	message, err := cfg.Sources.Unpack(last.GetTypedConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch m := message.(type) {
+	case *hcmv3.HttpConnectionManager:
+		return match + " -> routes " + m.GetRds().GetRouteConfigName()
+	case *tcpv3.TcpProxy:
+		if m.GetCluster() != "" {
+			return match + " -> " + m.GetCluster()
+		}
+		var clusters []string
+		for _, c := range m.GetWeightedClusters().GetClusters() {
+			clusters = append(clusters, fmt.Sprintf("%d %s", c.GetWeight(), c.GetName()))
+		}
+		return match + " -> " + strings.Join(clusters, ", ")
+	default:
+		return match + " -> " + last.GetName()
+	}
+}
+
+func summarizeHost(vh *routev3.VirtualHost) string {
+	out := fmt.Sprint(vh.GetName(), " ", vh.GetDomains())
+	if vh.GetRequireTls() == routev3.VirtualHost_ALL {
+		out += " TLS only"
+	}
+	var names []string
+	for _, r := range vh.GetRoutes() {
+		if r.GetName() != "" {
+			names = append(names, r.GetName())
+		}
+	}
+	switch n := len(vh.GetRoutes()); n {
+	case 1:
+		out += " 1 route"
+	default:
+		out += fmt.Sprintf(" %d routes", n)
+	}
+	if len(names) > 0 {
+		out += ": " + strings.Join(names, ", ")
+	}
+	return out
+}
+
+func unpack[T proto.Message](t *testing.T, cfg *compile.Configuration, packed *anypb.Any) T {
+	t.Helper()
+	message, err := cfg.Sources.Unpack(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return message.(T)
+}
+
+// TestGatewayGoldens holds everything that gateways of whole worlds are told against files: testdata/gateway/WORLD.yaml gives
+// WORLD.TARGET.json.
+func TestGatewayGoldens(t *testing.T) {
+	worlds, err := filepath.Glob("testdata/gateway/*.yaml")
+	if err != nil || len(worlds) == 0 {
+		t.Fatalf("no worlds: %v", err)
+	}
+	variants := []struct {
+		name string
+		opts compile.Options
+	}{
+		{"istio-proxy", compile.Options{Target: compile.IstioProxy}},
+		{"envoy", compile.Options{}},
+		{"envoy-secrets", compile.Options{SecretsDir: "/etc/secrets"}},
+	}
+	for _, world := range worlds {
+		text, err := os.ReadFile(world)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mesh := loadMesh(t, map[string]string{filepath.Base(world): string(text)})
+		for _, v := range variants {
+			name := strings.TrimSuffix(world, ".yaml") + "." + v.name + ".json"
+			t.Run(filepath.Base(name), func(t *testing.T) {
+				got := resources(t, compile.Compile(mesh, ingress(), v.opts))
+				if *update {
+					if err := os.WriteFile(name, got, 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(string(want), string(got)); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// resources writes the listeners, routes and secrets of a configuration one after the other.
+func resources(t *testing.T, cfg *compile.Configuration) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	write := func(m proto.Message) {
+		text, err := canonical.Marshal(m, canonical.Options{Unpack: cfg.Sources.Unpack})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Write(text)
+	}
+	for _, l := range cfg.Listeners {
+		write(l)
+	}
+	for _, r := range cfg.Routes {
+		write(r)
+	}
+	for _, s := range cfg.Secrets {
+		write(s)
+	}
+	return out.Bytes()
+}
