@@ -2,11 +2,7 @@ package compile_test
 
 import (
 	"bytes"
-	"context"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -24,8 +20,6 @@ import (
 	"github.com/meshc/meshc/pkg/emit/canonical"
 	"github.com/meshc/meshc/pkg/model"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // ingress is a gateway proxy that no file describes, as one installed by Helm.
 func ingress() *model.Proxy {
@@ -47,13 +41,11 @@ spec:
 ---
 `
 
-func loadMesh(t *testing.T, files map[string]string) *model.Mesh {
+// loadText loads a world of one file.
+func loadText(t *testing.T, text string) *model.Mesh {
 	t.Helper()
-	fsys := fstest.MapFS{}
-	for name, text := range files {
-		fsys[name] = &fstest.MapFile{Data: []byte(text)}
-	}
-	mesh, err := model.Load(context.Background(), model.Options{FS: fsys}, ".")
+	files := fstest.MapFS{"world.yaml": &fstest.MapFile{Data: []byte(text)}}
+	mesh, err := model.Load(t.Context(), model.Options{FS: files}, ".")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -442,7 +434,7 @@ spec:
   selector: {istio: ingress}
   servers:
   - port: {number: 80, name: http, protocol: HTTP}
-    hosts: [one.example, two.example]
+    hosts: [one.example, two.example, shop/three.example]
     tls: {httpsRedirect: true}
 ---
 apiVersion: networking.istio.io/v1
@@ -459,13 +451,13 @@ listener 0.0.0.0_80
   any -> routes http.80
 routes http.80
   one.example:80 [one.example] TLS only 1 route
-  two.example:80 [two.example] TLS only 0 routes
+  shop/three.example:80 [shop/three.example two.example] TLS only 0 routes
 `,
 		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			mesh := loadMesh(t, map[string]string{"world.yaml": test.world})
+			mesh := loadText(t, test.world)
 			cfg := compile.Compile(mesh, ingress(), compile.Options{})
 			got := summarize(t, cfg)
 			if diff := cmp.Diff(strings.TrimSpace(test.want), got); diff != "" {
@@ -565,67 +557,84 @@ func unpack[T proto.Message](t *testing.T, cfg *compile.Configuration, packed *a
 	return message.(T)
 }
 
-// TestGatewayGoldens holds everything that gateways of whole worlds are told against files: testdata/gateway/WORLD.yaml gives
-// WORLD.TARGET.json.
-func TestGatewayGoldens(t *testing.T) {
-	worlds, err := filepath.Glob("testdata/gateway/*.yaml")
-	if err != nil || len(worlds) == 0 {
-		t.Fatalf("no worlds: %v", err)
-	}
-	variants := []struct {
-		name string
-		opts compile.Options
-	}{
-		{"istio-proxy", compile.Options{Target: compile.IstioProxy}},
-		{"envoy", compile.Options{}},
-		{"envoy-secrets", compile.Options{SecretsDir: "/etc/secrets"}},
-	}
-	for _, world := range worlds {
-		text, err := os.ReadFile(world)
-		if err != nil {
-			t.Fatal(err)
-		}
-		mesh := loadMesh(t, map[string]string{filepath.Base(world): string(text)})
-		for _, v := range variants {
-			name := strings.TrimSuffix(world, ".yaml") + "." + v.name + ".json"
-			t.Run(filepath.Base(name), func(t *testing.T) {
-				got := resources(t, compile.Compile(mesh, ingress(), v.opts))
-				if *update {
-					if err := os.WriteFile(name, got, 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
-				want, err := os.ReadFile(name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(string(want), string(got)); diff != "" {
-					t.Errorf("(-want +got):\n%s", diff)
-				}
-			})
-		}
+// TestGatewayTLS holds what each chain of testdata/gateway/tls-modes.yaml matches and how it speaks TLS, with the secrets, against files: for
+// Istio's build, for stock Envoy, and for stock Envoy with a directory of secrets.
+func TestGatewayTLS(t *testing.T) {
+	mesh := load(t, "gateway/tls-modes.yaml")
+	for name, opts := range map[string]compile.Options{
+		"istio-proxy":   {Target: compile.IstioProxy},
+		"envoy":         {},
+		"envoy-secrets": {SecretsDir: "/etc/secrets"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := compile.Compile(mesh, ingress(), opts)
+			var messages []proto.Message
+			for _, chain := range cfg.Listeners[0].GetFilterChains() {
+				messages = append(messages, &listenerv3.FilterChain{
+					FilterChainMatch: chain.GetFilterChainMatch(), TransportSocket: chain.GetTransportSocket(),
+				})
+			}
+			for _, secret := range cfg.Secrets {
+				messages = append(messages, secret)
+			}
+			golden(t, "gateway/tls-modes."+name+".json", marshal(t, cfg, messages...))
+		})
 	}
 }
 
-// resources writes the listeners, routes and secrets of a configuration one after the other.
-func resources(t *testing.T, cfg *compile.Configuration) []byte {
+// TestGatewayHTTP holds the whole of a listener and its route table against files.
+func TestGatewayHTTP(t *testing.T) {
+	mesh := load(t, "gateway/http.yaml")
+	for _, target := range []compile.Target{compile.IstioProxy, compile.Envoy} {
+		t.Run(string(target), func(t *testing.T) {
+			cfg := compile.Compile(mesh, ingress(), compile.Options{Target: target})
+			golden(t, "gateway/http."+string(target)+".json", marshal(t, cfg, cfg.Listeners[0], cfg.Routes[0]))
+		})
+	}
+}
+
+// marshal writes messages one after the other.
+func marshal(t *testing.T, cfg *compile.Configuration, messages ...proto.Message) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	write := func(m proto.Message) {
+	for _, m := range messages {
 		text, err := canonical.Marshal(m, canonical.Options{Unpack: cfg.Sources.Unpack})
 		if err != nil {
 			t.Fatal(err)
 		}
 		out.Write(text)
 	}
-	for _, l := range cfg.Listeners {
-		write(l)
-	}
-	for _, r := range cfg.Routes {
-		write(r)
-	}
-	for _, s := range cfg.Secrets {
-		write(s)
-	}
 	return out.Bytes()
+}
+
+func TestGatewaySources(t *testing.T) {
+	mesh := load(t, "gateway/http.yaml")
+	cfg := compile.Compile(mesh, ingress(), compile.Options{})
+	listener, table := cfg.Listeners[0], cfg.Routes[0]
+	host := table.GetVirtualHosts()[0]
+	for _, test := range []struct {
+		name string
+		of   proto.Message
+		want []string
+	}{
+		{"listener", listener, []string{"Gateway istio-system/public spec.servers[0]"}},
+		{"filter chain", listener.GetFilterChains()[0], []string{"Gateway istio-system/public spec.servers[0]"}},
+		{"route configuration", table, []string{"Gateway istio-system/public spec.servers[0]"}},
+		{"virtual host", host, []string{
+			"VirtualService shop/web spec.hosts[0]",
+			"Gateway istio-system/public spec.servers[0].hosts[0]",
+			"Gateway istio-system/public spec.servers[0].tls.httpsRedirect",
+		}},
+		{"route", host.GetRoutes()[0], []string{"VirtualService shop/web spec.http[0].match[0]"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got []string
+			for _, s := range cfg.Sources.Of(test.of) {
+				got = append(got, s.Resource.ID()+" "+s.Path)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
 }

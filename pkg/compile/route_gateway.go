@@ -83,7 +83,7 @@ func (t *gatewayTable) add(s *gatewayServer) {
 	if !tlsOnly {
 		return
 	}
-	// Hosts without routes are redirected too.
+	// Hosts without routes are redirected too. Of NAMESPACE/HOST istiod keeps the namespace, so that such a host only is where it has routes.
 	for i, name := range s.hosts {
 		h := t.host(name, port)
 		h.tlsOnly = true
