@@ -88,7 +88,6 @@ func (b *builder) gatewayListener(l *gatewayListener) *listenerv3.Listener {
 		ListenerFilters:                      b.gatewayListenerFilters(l),
 		AccessLog:                            b.listenerAccessLogs(),
 		MaxConnectionsToAcceptPerSocketEvent: wrapperspb.UInt32(1),
-		AccessLog:                            b.listenerAccessLogs(),
 	}
 	for _, chain := range l.chains {
 		out.FilterChains = append(out.FilterChains, b.gatewayFilterChain(chain))
