@@ -82,7 +82,7 @@ Addresses that only a cluster knows are made up, always the same for the same in
 				if _, err := s.Out.Write(text); err != nil {
 					return inputError(err)
 				}
-				return loadStatus(s, mesh)
+				return loadStatus(s, mesh, compile.NotCompiled(mesh)...)
 			}
 			if err := os.MkdirAll(output, 0o755); err != nil {
 				return inputError(err)
@@ -100,7 +100,7 @@ Addresses that only a cluster knows are made up, always the same for the same in
 			if len(proxies) == 0 {
 				fmt.Fprintln(s.Err, "meshc: the input describes no proxies, so nothing was written")
 			}
-			return loadStatus(s, mesh)
+			return loadStatus(s, mesh, compile.NotCompiled(mesh)...)
 		},
 	}
 	in.register(cmd)

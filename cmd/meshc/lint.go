@@ -51,7 +51,7 @@ Exit status: 0 no finding at or above the threshold; 1 findings; 2 wrong usage o
 				return &exitError{exitUsage, err}
 			}
 			opts := report.Options{Color: useColor(cmd, s), Source: mesh.SourceText, Version: versionString()}
-			if err := printReport(s, result, outputs, opts); err != nil {
+			if err := printReport(s, loaded(cmd).Lint, result, outputs, opts); err != nil {
 				return err
 			}
 			switch {
@@ -73,9 +73,16 @@ Exit status: 0 no finding at or above the threshold; 1 findings; 2 wrong usage o
 }
 
 // printReport prints the report in every format asked for, to standard output or the file behind "FORMAT=FILE".
-func printReport(s Streams, result *lint.Report, outputs []string, opts report.Options) error {
+func printReport(s Streams, cfg lint.Config, result *lint.Report, outputs []string, opts report.Options) error {
 	for _, o := range outputs {
 		format, file, toFile := strings.Cut(o, "=")
+		if format == "sarif" {
+			rules, err := lint.Rules(cfg)
+			if err != nil {
+				return inputError(err)
+			}
+			opts.Rules = rules
+		}
 		if !toFile {
 			if err := report.Print(s.Out, format, result, opts); err != nil {
 				return inputError(err)

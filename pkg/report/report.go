@@ -19,6 +19,8 @@ type Options struct {
 	Color bool
 	// Source returns the bytes of a file of the input, for excerpts; nil prints none.
 	Source func(file string) []byte
+	// Rules describe the rules that may be named, for formats that carry descriptions (SARIF).
+	Rules []lint.Rule
 	// Version of meshc, for formats that name their tool.
 	Version string
 }

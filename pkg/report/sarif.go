@@ -22,7 +22,7 @@ func SARIF(w io.Writer, r *lint.Report, opts Options) error {
 	if opts.Version != "" {
 		run.Tool.Driver.WithVersion(opts.Version)
 	}
-	descriptors := ruleDescriptors(r.Findings)
+	descriptors := ruleDescriptors(r.Findings, opts.Rules)
 	index := map[string]int{}
 	for i, d := range descriptors {
 		index[*d.ID] = i
@@ -41,7 +41,7 @@ func SARIF(w io.Writer, r *lint.Report, opts Options) error {
 }
 
 // ruleDescriptors describes the rules that the findings name, in order of first mention.
-func ruleDescriptors(findings []diag.Finding) []*sarif.ReportingDescriptor {
+func ruleDescriptors(findings []diag.Finding, known []lint.Rule) []*sarif.ReportingDescriptor {
 	var descriptors []*sarif.ReportingDescriptor
 	seen := map[string]bool{}
 	for _, f := range findings {
@@ -51,9 +51,20 @@ func ruleDescriptors(findings []diag.Finding) []*sarif.ReportingDescriptor {
 		seen[f.Rule] = true
 		d := sarif.NewRule(f.Rule)
 		d.WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel(level(f.Severity)))
+		for _, rule := range known {
+			if rule.Name == f.Rule {
+				d.WithShortDescription(text(rule.Title)).WithFullDescription(text(rule.Description)).
+					WithHelp(text(rule.Why + "\n\n" + rule.Fix)).
+					WithHelpURI(projectURI + "/blob/main/docs/rules/" + rule.Name + ".md")
+			}
+		}
 		descriptors = append(descriptors, d)
 	}
 	return descriptors
+}
+
+func text(s string) *sarif.MultiformatMessageString {
+	return sarif.NewMultiformatMessageString().WithText(strings.TrimSpace(s))
 }
 
 func sarifResult(f diag.Finding, ruleIndex int) *sarif.Result {
