@@ -121,19 +121,22 @@ func (m *Mesh) sliceEndpoints(r resource.Of[*discoveryv1.EndpointSlice], out map
 
 func (m *Mesh) legacyEndpoints(r resource.Of[*corev1.Endpoints], out map[string][]*Endpoint) {
 	for i, subset := range r.Spec.Subsets {
-		for _, list := range [][]corev1.EndpointAddress{subset.Addresses, subset.NotReadyAddresses} {
-			for _, a := range list {
-				node := ""
-				if a.NodeName != nil {
-					node = *a.NodeName
-				}
-				base := m.addressEndpoint(r.Namespace, a.IP, a.TargetRef, node, "")
-				base.Source = r.At(resource.Index("subsets", i))
-				base.Ready = len(subset.Addresses) > 0 && &list[0] == &subset.Addresses[0]
-				for _, p := range subset.Ports {
-					out[p.Name] = append(out[p.Name], base.onPort(uint32(p.Port)))
-				}
+		add := func(a corev1.EndpointAddress, ready bool) {
+			node := ""
+			if a.NodeName != nil {
+				node = *a.NodeName
 			}
+			base := m.addressEndpoint(r.Namespace, a.IP, a.TargetRef, node, "")
+			base.Ready, base.Source = ready, r.At(resource.Index("subsets", i))
+			for _, p := range subset.Ports {
+				out[p.Name] = append(out[p.Name], base.onPort(uint32(p.Port)))
+			}
+		}
+		for _, a := range subset.Addresses {
+			add(a, true)
+		}
+		for _, a := range subset.NotReadyAddresses {
+			add(a, false)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 type assumedGateway struct {
 	name, namespace string
 	labels          map[string]string
+	annotations     map[string]string
 	serviceAccount  string
 	why             string
 	source          resource.Source
@@ -39,7 +40,7 @@ func (m *Mesh) buildAssumedGateways() []assumedGateway {
 		}
 		out = append(out, g)
 	}
-	for _, r := range m.OfKind("IstioOperator", "install.istio.io") {
+	for _, r := range All[*resource.IstioOperator](m) {
 		for _, g := range operatorGateways(r) {
 			if !m.hasGatewayWorkload(g.labels) {
 				add(g)

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/meshc/meshc/pkg/model/resource"
 )
 
 // index holds what the mesh's questions need. Each table is built when first asked for, once.
@@ -22,6 +24,7 @@ type index struct {
 	proxyConfigs    func() proxyConfigTable
 	scopes          sync.Map // scopeKey → func() *Scope
 
+	decoder *resource.Decoder
 	// givenProxies are those of the proxies file, where there is one.
 	givenProxies []*Proxy
 	proxiesGiven bool

@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"os"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/model/document"
 	"github.com/meshc/meshc/pkg/model/resource"
@@ -37,19 +35,19 @@ func (o Options) readFile(name string) ([]byte, error) {
 }
 
 // parseOptionFile parses the one document of a file that an option names.
-func (o Options) parseOptionFile(name string) (*document.Document, []byte, error) {
+func (o Options) parseOptionFile(name string) (*document.Document, error) {
 	text, err := o.readFile(name)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	doc, findings, err := document.ParseFile(name, text, o.Limits)
 	if err == nil {
 		err = firstError(findings)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return doc, text, nil
+	return doc, nil
 }
 
 // firstError turns the first finding that is an error into a Go error with its place.
@@ -62,43 +60,9 @@ func firstError(findings []diag.Finding) error {
 	return nil
 }
 
-// optionSettings reads a file of mesh-wide settings and returns its text. Whatever istiod would not read is an error, with its place; what it
-// would pass over, such as fields that it does not know, becomes a finding.
-func (m *Mesh) optionSettings(opts Options, name string, empty proto.Message) ([]byte, error) {
-	doc, text, err := opts.parseOptionFile(name)
-	if err != nil || doc == nil {
-		return text, err
-	}
-	findings := new(resource.Decoder).Settings(doc, doc.Root, diag.Resource{}, "", empty)
-	if err := firstError(findings); err != nil {
-		return nil, err
-	}
-	m.Findings = append(m.Findings, findings...)
-	return text, nil
-}
-
-// embeddedSettings checks settings in a string of a ConfigMap (data.mesh): what it finds stands on the lines of the file around them.
-func embeddedSettings(src resource.Source, empty proto.Message) []diag.Finding {
-	doc, findings := resource.Embedded(src.Resource, src.Path)
-	if doc == nil {
-		return findings
-	}
-	return append(findings, new(resource.Decoder).Settings(doc, doc.Root, src.Resource.Ref(), src.Path, empty)...)
-}
-
-// complained tells whether an error was already reported inside the source.
-func (m *Mesh) complained(src resource.Source) bool {
-	for _, f := range m.Findings {
-		if f.Severity == diag.Error && f.Resource == src.Resource.Ref() && len(f.Path) >= len(src.Path) && f.Path[:len(src.Path)] == src.Path {
-			return true
-		}
-	}
-	return false
-}
-
 // readProxies reads the file behind --proxies: a list of proxies, whose namespace, type and service account may be left out.
 func (o Options) readProxies(name string) ([]*Proxy, error) {
-	doc, _, err := o.parseOptionFile(name)
+	doc, err := o.parseOptionFile(name)
 	if err != nil {
 		return nil, err
 	}

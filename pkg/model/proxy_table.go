@@ -115,6 +115,7 @@ func (m *Mesh) assumedRouter(g assumedGateway) *Proxy {
 	return &Proxy{
 		Name: g.name, Namespace: g.namespace, Type: Router, IP: madeUp(madeUpPods, []string{key}, map[string]bool{})[key],
 		Labels: g.labels, ServiceAccount: g.serviceAccount, Network: m.Settings.Network, Assumed: g.why, Source: g.source,
+		Annotations: g.annotations,
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	networkingv1beta1 "istio.io/api/networking/v1beta1"
 
+	"github.com/meshc/meshc/pkg/diag"
+	"github.com/meshc/meshc/pkg/model/document"
 	"github.com/meshc/meshc/pkg/model/resource"
 )
 
@@ -12,8 +14,8 @@ import (
 const proxyConfigAnnotation = "proxy.istio.io/config"
 
 // ProxyConfigOf returns the ProxyConfig of a proxy: the mesh's default, then ProxyConfig resources of the root namespace, of its own
-// namespace and for its labels, then its pod's annotation. The caller owns it. An annotation that cannot be read is passed over, as
-// the injector would refuse the pod.
+// namespace and for its labels, then its pod's annotation. The caller owns it. What of the
+// annotation cannot be read is passed over.
 // (https://istio.io/latest/docs/reference/config/networking/proxy-config/)
 func (m *Mesh) ProxyConfigOf(p *Proxy) *meshconfig.ProxyConfig {
 	out := proto.CloneOf(m.Settings.Mesh.GetDefaultConfig())
@@ -26,11 +28,10 @@ func (m *Mesh) ProxyConfigOf(p *Proxy) *meshconfig.ProxyConfig {
 		applyProxyResource(out, firstProxyConfig(t[p.Namespace], p.Labels))
 	}
 	if text := p.Annotations[proxyConfigAnnotation]; text != "" {
-		if raw, err := objectFromYAML([]byte(text)); err == nil {
-			with := proto.CloneOf(out)
-			if applyProxyConfig(with, raw) == nil {
-				out = with
-			}
+		if doc, _ := document.Parse("", 1, []byte(text), document.Limits{}); doc != nil {
+			given, root := &meshconfig.ProxyConfig{}, contentOf(doc.Root)
+			m.decoder.Settings(doc, root, diag.Resource{}, "", given)
+			applyProxyConfig(out, given, root)
 		}
 	}
 	return out

@@ -28,7 +28,7 @@ func (m *Mesh) kubernetesService(r resource.Of[*corev1.Service], madeUp map[stri
 		created:    created(r.Resource),
 	}
 	switch {
-	case spec.Type == corev1.ServiceTypeExternalName && spec.ExternalName != "":
+	case spec.Type == corev1.ServiceTypeExternalName:
 		s.ExternalName, s.Resolution, s.MeshExternal = spec.ExternalName, Alias, true
 	case spec.ClusterIP == corev1.ClusterIPNone:
 		s.Resolution, s.Headless = Passthrough, true

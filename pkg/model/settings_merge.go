@@ -1,19 +1,17 @@
 package model
 
 import (
-	"encoding/json"
-	"fmt"
-	"maps"
+	"iter"
 	"slices"
 	"time"
 
+	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
-	"sigs.k8s.io/yaml"
 )
 
 // DefaultMeshConfig returns the MeshConfig that istiod starts from, whatever the installation then says
@@ -74,68 +72,27 @@ func defaultProxyConfig() *meshconfig.ProxyConfig {
 	}
 }
 
-// applyMeshYAML lays a MeshConfig document over base as istiod does: a field that the document names replaces the one in base as a whole,
-// but defaultConfig is merged field by field, defaultProviders too, extensionProviders by name, and trustDomainAliases are collected.
-func applyMeshYAML(base *meshconfig.MeshConfig, text []byte) error {
-	raw, err := objectFromYAML(text)
-	if err != nil {
-		return err
-	}
-	return applyMesh(base, raw)
-}
-
-// objectFromYAML reads a YAML mapping whose values stay JSON.
-func objectFromYAML(text []byte) (map[string]json.RawMessage, error) {
-	asJSON, err := yaml.YAMLToJSON(text)
-	if err != nil {
-		return nil, err
-	}
-	return objectFromJSON(asJSON)
-}
-
-func objectFromJSON(text []byte) (map[string]json.RawMessage, error) {
-	raw := map[string]json.RawMessage{}
-	if err := json.Unmarshal(text, &raw); err != nil {
-		return nil, fmt.Errorf("a mapping of settings is needed here: %w", err)
-	}
-	return raw, nil
-}
-
-func applyMesh(base *meshconfig.MeshConfig, raw map[string]json.RawMessage) error {
+// applyMesh lays a MeshConfig over base as istiod does: a field that its YAML names replaces the one in base as a whole, but defaultConfig is
+// merged field by field, defaultProviders too, extensionProviders by name, and trustDomainAliases are collected.
+func applyMesh(base, given *meshconfig.MeshConfig, node *yaml.Node) {
+	config, defaults := base.DefaultConfig, base.DefaultProviders
 	aliases, providers := base.TrustDomainAliases, base.ExtensionProviders
-	whole := maps.Clone(raw)
-	delete(whole, "defaultConfig")
-	delete(whole, "defaultProviders")
-	if err := overlay(base, &meshconfig.MeshConfig{}, whole); err != nil {
-		return err
+	overlay(base, given, node)
+	base.DefaultConfig, base.DefaultProviders = config, defaults
+	if given.DefaultConfig != nil {
+		applyProxyConfig(config, given.DefaultConfig, child(node, "defaultConfig"))
 	}
-	if pc, ok := raw["defaultConfig"]; ok && string(pc) != "null" {
-		sub, err := objectFromJSON(pc)
-		if err != nil {
-			return fmt.Errorf("defaultConfig: %w", err)
-		}
-		if err := applyProxyConfig(base.DefaultConfig, sub); err != nil {
-			return fmt.Errorf("defaultConfig: %w", err)
-		}
+	if given.DefaultProviders != nil {
+		overlay(defaults, given.DefaultProviders, child(node, "defaultProviders"))
 	}
-	if dp, ok := raw["defaultProviders"]; ok && string(dp) != "null" {
-		sub, err := objectFromJSON(dp)
-		if err != nil {
-			return fmt.Errorf("defaultProviders: %w", err)
-		}
-		if err := overlay(base.DefaultProviders, &meshconfig.MeshConfig_DefaultProviders{}, sub); err != nil {
-			return fmt.Errorf("defaultProviders: %w", err)
-		}
+	if given.ExtensionProviders != nil {
+		base.ExtensionProviders = mergeProviders(providers, given.ExtensionProviders)
 	}
-	if _, ok := raw["extensionProviders"]; ok {
-		base.ExtensionProviders = mergeProviders(providers, base.ExtensionProviders)
-	}
-	if _, ok := raw["trustDomainAliases"]; ok {
-		all := slices.Concat(aliases, base.TrustDomainAliases)
+	if given.TrustDomainAliases != nil {
+		all := slices.Concat(aliases, given.TrustDomainAliases)
 		slices.Sort(all)
 		base.TrustDomainAliases = slices.Compact(all)
 	}
-	return nil
 }
 
 func mergeProviders(old, given []*meshconfig.MeshConfig_ExtensionProvider) []*meshconfig.MeshConfig_ExtensionProvider {
@@ -151,45 +108,58 @@ func mergeProviders(old, given []*meshconfig.MeshConfig_ExtensionProvider) []*me
 	return merged
 }
 
-// applyProxyConfig lays a ProxyConfig document over base: named fields replace, proxyMetadata is merged by key.
-func applyProxyConfig(base *meshconfig.ProxyConfig, raw map[string]json.RawMessage) error {
+// applyProxyConfig lays a ProxyConfig over base: fields that its YAML names replace, proxyMetadata is merged by key.
+func applyProxyConfig(base, given *meshconfig.ProxyConfig, node *yaml.Node) {
 	metadata := base.ProxyMetadata
-	if err := overlay(base, &meshconfig.ProxyConfig{}, raw); err != nil {
-		return err
-	}
-	merged := maps.Clone(metadata)
-	if merged == nil {
-		merged = map[string]string{}
-	}
-	maps.Copy(merged, base.ProxyMetadata)
-	base.ProxyMetadata = merged
-	return nil
+	overlay(base, given, node)
+	base.ProxyMetadata = mergedMap(metadata, given.ProxyMetadata)
 }
 
-// overlay decodes raw into the empty message and moves every field that raw names into base. Istio's own decoder is used, which takes
-// durations such as "5m" and passes over fields that it does not know.
-func overlay(base, empty proto.Message, raw map[string]json.RawMessage) error {
-	text, err := json.Marshal(raw)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(text, empty); err != nil {
-		return err
-	}
-	from, to := empty.ProtoReflect(), base.ProtoReflect()
+// overlay moves every field into base that given has, or that its YAML sets to its zero value.
+func overlay(base, given proto.Message, node *yaml.Node) {
+	from, to := given.ProtoReflect(), base.ProtoReflect()
 	fields := from.Descriptor().Fields()
-	for name, value := range raw {
-		fd := fields.ByJSONName(name)
+	for key, value := range entries(node) {
+		fd := fields.ByJSONName(key)
 		if fd == nil {
-			fd = fields.ByName(protoreflect.Name(name))
+			fd = fields.ByName(protoreflect.Name(key))
 		}
-		if fd == nil || string(value) == "null" {
-			continue
-		}
-		if from.Has(fd) {
-			to.Set(fd, from.Get(fd))
-		} else {
+		if fd != nil && value.Tag != "!!null" && !from.Has(fd) {
 			to.Clear(fd)
+		}
+	}
+	from.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		to.Set(fd, v)
+		return true
+	})
+}
+
+// entries walks the keys and values of a mapping.
+func entries(n *yaml.Node) iter.Seq2[string, *yaml.Node] {
+	return func(yield func(string, *yaml.Node) bool) {
+		if n == nil || n.Kind != yaml.MappingNode {
+			return
+		}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if !yield(n.Content[i].Value, resolved(n.Content[i+1])) {
+				return
+			}
+		}
+	}
+}
+
+// resolved follows an alias.
+func resolved(n *yaml.Node) *yaml.Node {
+	for n != nil && n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
+}
+
+func child(n *yaml.Node, key string) *yaml.Node {
+	for k, v := range entries(n) {
+		if k == key {
+			return v
 		}
 	}
 	return nil
