@@ -105,7 +105,7 @@ func (m *Mesh) ownHostEndpoints(s *Service, entry *networking.ServiceEntry, out 
 		out[p.GetName()] = append(out[p.GetName()], &Endpoint{
 			Address: s.Hostname, Port: entryPort(p, nil), TLSMode: tlsModeDisabled, Namespace: s.Namespace, Ready: true,
 			WorkloadName: s.Source.Resource.Name,
-			Source: s.Source.Resource.At(resource.Index("spec.ports", i)),
+			Source:       s.Source.Resource.At(resource.Index("spec.ports", i)),
 		})
 	}
 }
