@@ -60,6 +60,8 @@ type ResourceChange struct {
 	Fields []FieldChange `json:"fields"`
 	// Equal counts the values in a changed resource that are the same on both sides.
 	Equal int `json:"equal"`
+
+	at where
 }
 
 // FieldChange is one value that differs.
@@ -72,7 +74,12 @@ type FieldChange struct {
 	// From and To are the YAML behind the value or the nearest part around it, in base and in head.
 	From []Origin `json:"from"`
 	To   []Origin `json:"to"`
+
+	at where
 }
+
+// where tells the JSON pointers of both sides below the resource that was compared.
+type where struct{ old, now string }
 
 // Step is one step of a path into a resource: a field, and for a list or map which of its items.
 type Step struct {
@@ -105,6 +112,7 @@ func Diff(base, head []Document) (*Difference, error) {
 	before := byID(base)
 	after := byID(head)
 	shared := map[string]*sharedChange{}
+	pairs := &pairCache{known: map[string][]ResourceChange{}}
 	for _, id := range sortedKeys(before) {
 		if after[id] == nil {
 			d.Removed = append(d.Removed, id)
@@ -120,7 +128,7 @@ func Diff(base, head []Document) (*Difference, error) {
 			d.Unchanged++
 			continue
 		}
-		changes, err := diffDocument(old, after[id])
+		changes, err := pairs.diffDocument(old, after[id])
 		if err != nil {
 			return nil, err
 		}
@@ -193,57 +201,4 @@ func kindRank(kind string) int {
 		return i
 	}
 	return 99
-}
-
-// diffDocument compares two bootstraps resource by resource.
-func diffDocument(base, head *Document) ([]ResourceChange, error) {
-	old, err := parts(base)
-	if err != nil {
-		return nil, err
-	}
-	now, err := parts(head)
-	if err != nil {
-		return nil, err
-	}
-	oldSources, err := base.sources()
-	if err != nil {
-		return nil, err
-	}
-	nowSources, err := head.sources()
-	if err != nil {
-		return nil, err
-	}
-	var changes []ResourceChange
-	for _, key := range sortedKeys(old.byKey) {
-		o := old.byKey[key]
-		n, ok := now.byKey[key]
-		switch {
-		case !ok:
-			changes = append(changes, ResourceChange{Kind: o.kind, Name: o.name, Op: Removed, From: oldSources.nearest(o.pointer), To: []Origin{}})
-		case !same(o.tree, n.tree):
-			c := &comparison{base: o, head: n, from: oldSources, to: nowSources}
-			if r := c.change(); len(r.Fields) > 0 {
-				changes = append(changes, r)
-			}
-		}
-	}
-	for _, key := range sortedKeys(now.byKey) {
-		if _, ok := old.byKey[key]; !ok {
-			n := now.byKey[key]
-			changes = append(changes, ResourceChange{Kind: n.kind, Name: n.name, Op: Added, From: []Origin{}, To: nowSources.nearest(n.pointer)})
-		}
-	}
-	for i := range changes {
-		c := &changes[i]
-		c.From, c.To, c.Fields = orEmpty(c.From), orEmpty(c.To), orEmpty(c.Fields)
-	}
-	return changes, nil
-}
-
-// orEmpty makes JSON show an empty list and not null.
-func orEmpty[T any](s []T) []T {
-	if s == nil {
-		return []T{}
-	}
-	return s
 }

@@ -14,7 +14,6 @@ import (
 // comparison compares one resource. It is the reporter that go-cmp tells each value to.
 type comparison struct {
 	base, head part
-	from, to   *SourceMap
 	oldTree    any
 	newTree    any
 	path       cmp.Path
@@ -31,8 +30,7 @@ func (c *comparison) change() ResourceChange {
 		return strings.Compare(pathString(a.Path), pathString(b.Path))
 	})
 	return ResourceChange{
-		Kind: c.base.kind, Name: c.base.name, Op: Changed, Fields: c.fields, Equal: c.equal,
-		From: c.from.nearest(c.base.pointer), To: c.to.nearest(c.head.pointer),
+		Kind: c.base.kind, Name: c.base.name, Op: Changed, Fields: c.fields, Equal: c.equal, at: where{c.base.pointer, c.head.pointer},
 	}
 }
 
@@ -93,13 +91,11 @@ func (c *comparison) field(keys []string, old, now any) {
 	}
 	if !added {
 		f.Old = json.RawMessage(compact(plain(old)))
-		f.From = c.from.nearest(oldPointer)
 	}
 	if !removed {
 		f.New = json.RawMessage(compact(plain(now)))
-		f.To = c.to.nearest(newPointer)
 	}
-	f.From, f.To = orEmpty(f.From), orEmpty(f.To)
+	f.at = where{oldPointer, newPointer}
 	c.fields = append(c.fields, f)
 }
 
@@ -144,7 +140,7 @@ func locate(tree any, pointer string, keys []string) (string, []Step) {
 		case map[string]any:
 			steps = append(steps, Step{Field: key})
 			if next, ok := t[key]; ok {
-				pointer += "/" + strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1")
+				pointer += "/" + escapePointer(key)
 				tree = next
 			} else {
 				tree = nil
@@ -175,13 +171,12 @@ func (c *comparison) moves(old, now any, keys []string) {
 			return
 		}
 		for _, k := range moved(o, n) {
-			_, steps := locate(c.newTree, c.head.pointer, append(slices.Clone(keys), k))
+			newPointer, steps := locate(c.newTree, c.head.pointer, append(slices.Clone(keys), k))
 			oldPointer, _ := locate(c.oldTree, c.base.pointer, append(slices.Clone(keys), k))
-			newPointer, _ := locate(c.newTree, c.head.pointer, append(slices.Clone(keys), k))
 			c.fields = append(c.fields, FieldChange{
 				Path: steps, Op: Moved,
 				Old: json.RawMessage(strconv.Itoa(o.index[k] + 1)), New: json.RawMessage(strconv.Itoa(n.index[k] + 1)),
-				From: orEmpty(c.from.nearest(oldPointer)), To: orEmpty(c.to.nearest(newPointer)),
+				at: where{oldPointer, newPointer},
 			})
 		}
 		for _, k := range sortedKeys(o.ByKey) {

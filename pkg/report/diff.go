@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"strconv"
 	"strings"
@@ -45,12 +46,12 @@ func DiffMarkdown(w io.Writer, d *emit.Difference) error {
 	for _, g := range d.Groups {
 		open := false
 		for _, r := range g.Resources {
-			lines := resourceLines(r, codeSpan)
+			lines := resourceLines(r, inlineCode)
 			total += len(lines)
 			lines = lines[:min(len(lines), left)]
 			left -= len(lines)
 			if len(lines) > 0 && !open {
-				fmt.Fprintf(out, "\n<details open><summary>%s</summary>\n\n", cell(groupHeading(g)))
+				fmt.Fprintf(out, "\n<details open><summary>%s</summary>\n\n", html.EscapeString(groupHeading(g)))
 				open = true
 			}
 			for _, line := range lines {
@@ -64,7 +65,7 @@ func DiffMarkdown(w io.Writer, d *emit.Difference) error {
 	if shown := mostRows - left; shown < total {
 		fmt.Fprintf(out, "\n%d of %d changes shown.\n", shown, total)
 	}
-	for i, line := range proxyLines(d, codeSpan) {
+	for i, line := range proxyLines(d, inlineCode) {
 		if i == 0 {
 			fmt.Fprintln(out)
 		}
@@ -80,6 +81,9 @@ func DiffJSON(w io.Writer, d *emit.Difference) error {
 	e.SetEscapeHTML(false)
 	return e.Encode(d)
 }
+
+// inlineCode is code in Markdown outside of a table, where nothing but the back quote and the end of the line has a meaning.
+func inlineCode(s string) string { return "`" + strings.ReplaceAll(printable(s), "`", "'") + "`" }
 
 func groupHeading(g emit.Group) string {
 	if len(g.Proxies) == 1 {
