@@ -55,7 +55,7 @@ func Load(ctx context.Context, opts Options, paths ...string) (*Mesh, error) {
 func (m *Mesh) decode(ctx context.Context, documents []*document.Document) error {
 	decoder := &resource.Decoder{}
 	decoded := make([]resource.Decoded, len(documents))
-	err := document.InParallel(ctx, len(documents), func(i int) { decoded[i] = decoder.Decode(documents[i]) })
+	err := document.InParallel(ctx, len(documents), func(i int) { decoded[i] = decodeOne(decoder, documents[i]) })
 	if err != nil {
 		return err
 	}
@@ -76,6 +76,19 @@ func (m *Mesh) decode(ctx context.Context, documents []*document.Document) error
 		m.byKind[key] = append(m.byKind[key], r)
 	}
 	return nil
+}
+
+// decodeOne keeps a mistake in the decoder, or in a library's type that reads itself, to the one document that brought it to light.
+func decodeOne(decoder *resource.Decoder, doc *document.Document) (decoded resource.Decoded) {
+	defer func() {
+		if r := recover(); r != nil {
+			decoded = resource.Decoded{Findings: []diag.Finding{{
+				Rule: "schema/unreadable", Severity: diag.Error, Location: doc.Location(doc.Root),
+				Message: fmt.Sprintf("this document cannot be decoded, by a mistake of meshc: %v", r),
+			}}}
+		}
+	}()
+	return decoder.Decode(doc)
 }
 
 func compareResources(a, b *resource.Resource) int {

@@ -146,7 +146,7 @@ func TestLoadGoesOnAfterTrouble(t *testing.T) {
 	want := model.Stats{
 		Files: 5, Documents: 6, Resources: 2, Unreadable: 1, Malformed: 1,
 		Skipped: map[string]int{"example.com/v1 Other": 1, "without apiVersion and kind": 1},
-		Unread:  []model.Unread{{File: "chart/c.yaml", Why: "template: render it first"}},
+		Unread:  []model.Unread{{File: "chart/c.yaml", Why: "template: render it first (a Helm chart: helm template …)"}},
 	}
 	if diff := cmp.Diff(want, m.Stats); diff != "" {
 		t.Error(diff)

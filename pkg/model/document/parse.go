@@ -59,9 +59,12 @@ func parse(file string, c chunk, limits Limits, strict bool) (doc *Document, fin
 	if root.Kind != yaml.DocumentNode || len(root.Content) == 0 {
 		return nil, nil, nil
 	}
-	doc = &Document{File: file, Line: c.line, Root: root.Content[0], text: c.text}
+	doc = newDocument(file, c, root.Content[0])
 	check := checker{doc: doc, limits: limits, shift: c.line - 1, strict: strict}
 	check.node(doc.Root, 0)
+	if check.template {
+		return nil, nil, errTemplate
+	}
 	if !check.broken {
 		check.aliases(doc.Root)
 	}
@@ -120,6 +123,7 @@ type checker struct {
 	strict   bool
 	findings []diag.Finding
 	broken   bool
+	template bool
 }
 
 func (c *checker) report(rule string, n *yaml.Node, message string) *diag.Finding {
@@ -144,9 +148,22 @@ func (c *checker) node(n *yaml.Node, depth int) {
 			return
 		}
 	}
-	if n.Kind == yaml.MappingNode && c.strict {
+	if n.Kind != yaml.MappingNode {
+		return
+	}
+	c.template = c.template || isTemplate(n)
+	if c.strict {
 		c.uniqueKeys(n)
 	}
+}
+
+// isTemplate tells whether the mapping is a template's {{ … }}, which YAML takes for a mapping whose key is a mapping.
+func isTemplate(n *yaml.Node) bool {
+	if n.Style&yaml.FlowStyle == 0 || len(n.Content) != 2 {
+		return false
+	}
+	key := n.Content[0]
+	return key.Kind == yaml.MappingNode && key.Style&yaml.FlowStyle != 0 && key.Line == n.Line && key.Column == n.Column+1
 }
 
 // maxDuplicates is how many duplicate keys of one mapping are reported.

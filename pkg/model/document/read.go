@@ -118,7 +118,7 @@ func (s *Set) readFile(f file, opts Options) []*job {
 
 const (
 	helmTemplate  = "Helm template: render it first (helm template …)"
-	textTemplate  = "template: render it first"
+	textTemplate  = "template: render it first (a Helm chart: helm template …)"
 	byteOrderMark = "\uFEFF"
 )
 

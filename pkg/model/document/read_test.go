@@ -133,6 +133,8 @@ func TestReadTellsWhatItDidNotRead(t *testing.T) {
 			"chart/Chart.yaml":            "name: chart\n",
 			"chart/templates/g.yaml":      object("{{ .Values.name }}"),
 			"kustomize/mixed.yaml":        "apiVersion: v1\nkind: Service\nmetadata:\n{{ toYaml .x }}\n---\n" + object("fine"),
+			"kustomize/name.yaml":         object("{{ .Values.name }}"),
+			"kustomize/kind.yaml":         "apiVersion: v1\nkind: {{ .Values.kind }}\n",
 			"other/kind.yaml":             "apiVersion: example.com/v1\nkind: Other\nspec: {}\n",
 			"other/quoted.yaml":           "'apiVersion': \"example.com/v1\"\n\"kind\": Other\n",
 			"other/not/an/object/at.yaml": "on: push\n",
@@ -141,7 +143,9 @@ func TestReadTellsWhatItDidNotRead(t *testing.T) {
 	}, ".")
 	want := []document.Unread{
 		{File: "chart/templates/g.yaml", Why: "Helm template: render it first (helm template …)"},
-		{File: "kustomize/mixed.yaml", Why: "template: render it first"},
+		{File: "kustomize/kind.yaml", Why: "template: render it first (a Helm chart: helm template …)"},
+		{File: "kustomize/mixed.yaml", Why: "template: render it first (a Helm chart: helm template …)"},
+		{File: "kustomize/name.yaml", Why: "template: render it first (a Helm chart: helm template …)"},
 	}
 	if diff := cmp.Diff(want, set.Unread); diff != "" {
 		t.Error(diff)
@@ -149,7 +153,7 @@ func TestReadTellsWhatItDidNotRead(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"example.com/v1 Other": 1}, set.Skipped); diff != "" {
 		t.Error(diff)
 	}
-	if len(set.Findings) > 0 || set.Total != 6 {
+	if len(set.Findings) > 0 || set.Total != 8 {
 		t.Error(set.Total, said(set.Findings))
 	}
 }

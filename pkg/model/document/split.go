@@ -70,24 +70,14 @@ type header struct {
 	mapping bool
 }
 
-// sniff reads apiVersion and kind off the lines that begin in column 1.
+// sniff reads apiVersion and kind off the lines that begin in column 1. Where they are written in a way that only a parser understands, it
+// gives up and returns the zero header.
 func sniff(text []byte) header {
 	var h header
-	for len(text) > 0 {
-		row := text
-		if i := bytes.IndexByte(text, '\n'); i >= 0 {
-			row, text = text[:i], text[i+1:]
-		} else {
-			text = nil
-		}
+	for row := range bytes.Lines(text) {
+		row = bytes.TrimRight(row, "\r\n")
 		if len(row) == 0 {
 			continue
-		}
-		switch c := row[0]; {
-		case c == 'a' && h.apiVersion == "":
-			h.apiVersion = plainValue(row, "apiVersion")
-		case c == 'k' && h.kind == "":
-			h.kind = plainValue(row, "kind")
 		}
 		if !h.mapping {
 			if isBlank(row) || row[0] == '%' || isMarker(row, "---") && isBlank(row[3:]) {
@@ -97,6 +87,16 @@ func sniff(text []byte) header {
 				return header{}
 			}
 			h.mapping = true
+		}
+		ok := true
+		switch {
+		case row[0] == 'a' && h.apiVersion == "":
+			h.apiVersion, ok = plainValue(row, "apiVersion")
+		case row[0] == 'k' && h.kind == "":
+			h.kind, ok = plainValue(row, "kind")
+		}
+		if !ok {
+			return header{}
 		}
 		if h.apiVersion != "" && h.kind != "" {
 			break
@@ -115,22 +115,28 @@ func isKeyLine(row []byte) bool {
 	return i > 0 && (i+1 == len(row) || row[i+1] == ' ' || row[i+1] == '\r' || row[i+1] == '\t')
 }
 
-// plainValue returns the value of "key: value" where it is a plain or quoted scalar on the same line, else "".
-func plainValue(row []byte, key string) string {
-	rest, ok := bytes.CutPrefix(row, []byte(key))
-	if !ok {
-		return ""
+// plainValue returns the value of "key: value", "" for another key; ok is false where it is no plain or quoted scalar on the same line.
+func plainValue(row []byte, key string) (value string, ok bool) {
+	rest, found := bytes.CutPrefix(row, []byte(key))
+	if !found {
+		return "", true
 	}
-	rest, ok = bytes.CutPrefix(bytes.TrimLeft(rest, " "), []byte(":"))
-	if !ok {
-		return ""
+	rest, found = bytes.CutPrefix(bytes.TrimLeft(rest, " "), []byte(":"))
+	if !found {
+		return "", true
 	}
 	if i := bytes.Index(rest, []byte(" #")); i >= 0 {
 		rest = rest[:i]
 	}
 	rest = bytes.TrimSpace(rest)
-	if len(rest) >= 2 && (rest[0] == '"' || rest[0] == '\'') && rest[len(rest)-1] == rest[0] {
+	if len(rest) == 0 || bytes.IndexByte([]byte("&*!|>{[%@`"), rest[0]) >= 0 {
+		return "", false
+	}
+	if rest[0] == '"' || rest[0] == '\'' {
+		if len(rest) < 2 || rest[len(rest)-1] != rest[0] || bytes.IndexByte(rest, '\\') >= 0 {
+			return "", false
+		}
 		rest = rest[1 : len(rest)-1]
 	}
-	return string(rest)
+	return string(rest), true
 }

@@ -138,8 +138,9 @@ func (d *Decoder) list(doc *document.Document, n *yaml.Node, h header, out *Deco
 // else it is some other YAML file.
 func (d *Decoder) headless(doc *document.Document, n *yaml.Node, h header, out *Decoded) {
 	missing, mend := "", ""
+	_, metadata := lookup(n, "metadata")
 	switch group, _ := splitAPIVersion(h.apiVersion); {
-	case h.kind != "":
+	case h.kind != "" && metadata != nil:
 		for _, k := range kindsByName() {
 			if k.Kind == h.kind && (mend == "" || k.APIVersion() < mend) {
 				missing, mend = "apiVersion", k.APIVersion()
