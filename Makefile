@@ -8,7 +8,14 @@ STATICCHECK_VERSION := v0.8.2
 CONFORMANCE ?= ../shared/conformance
 ENVOY ?=
 
-.PHONY: build test race check fuzz conformance bench golden clean
+EXAMPLE := examples/bookinfo
+
+.PHONY: bookinfo build test race check fuzz conformance bench golden clean
+
+bookinfo: build ## the main job on the Bookinfo example
+	@for job in "proxies $(EXAMPLE)" "lint $(EXAMPLE)" "compile $(EXAMPLE) -o bin/bookinfo"; do \
+	  echo "\$$ meshc $$job"; $(BIN) $$job || exit; \
+	done
 
 build: ## the command, in bin/
 	$(GO) build -o $(BIN) ./cmd/meshc

@@ -87,13 +87,10 @@ Addresses that only a cluster knows are made up, always the same for the same in
 			if err := os.MkdirAll(output, 0o755); err != nil {
 				return inputError(err)
 			}
-			compiler := compile.New(mesh, opts)
-			bar := newProgress(s, "compiled", len(proxies))
-			err = eachProxy(cmd.Context(), proxies, func(p *model.Proxy) error {
-				defer bar.step()
-				return writeBootstrap(output, compiler.Compile(p))
-			})
-			bar.end()
+			written, err := writeBootstraps(cmd.Context(), s, output, mesh, proxies, opts)
+			for _, line := range written {
+				fmt.Fprint(s.Out, line)
+			}
 			if err != nil {
 				return inputError(err)
 			}
@@ -109,37 +106,57 @@ Addresses that only a cluster knows are made up, always the same for the same in
 	return cmd
 }
 
-// writeBootstrap writes a bootstrap with its source map. One that Envoy's own rules refuse is written too, since it is what has to be
-// looked at, and is an error.
-func writeBootstrap(dir string, cfg *compile.Configuration) error {
+// writeBootstraps compiles the proxies and writes what comes out, and returns a line for each file that it wrote, in the order of the
+// proxies.
+func writeBootstraps(ctx context.Context, s Streams, dir string, mesh *model.Mesh, proxies []*model.Proxy, opts compile.Options) ([]string, error) {
+	compiler := compile.New(mesh, opts)
+	lines := make([]string, len(proxies))
+	bar := newProgress(s, "compiled", len(proxies))
+	defer bar.end()
+	err := eachProxy(ctx, proxies, func(i int, p *model.Proxy) error {
+		defer bar.step()
+		cfg := compiler.Compile(p)
+		name, err := writeBootstrap(dir, cfg)
+		if name != "" {
+			lines[i] = fmt.Sprintf("%s: listeners %d, route configurations %d, clusters %d\n",
+				filepath.ToSlash(name), len(cfg.Listeners), len(cfg.Routes), len(cfg.Clusters))
+		}
+		return err
+	})
+	return lines, err
+}
+
+// writeBootstrap writes a bootstrap with its source map and returns the file's name. One that Envoy's own rules refuse is written too,
+// since it is what has to be looked at, and is an error.
+func writeBootstrap(dir string, cfg *compile.Configuration) (string, error) {
 	text, sourceMap, err := emit.BootstrapWithSourceMap(cfg)
 	if err != nil {
-		return err
+		return "", err
 	}
 	file, err := emit.FileName(cfg.Proxy.ID())
 	if err != nil {
-		return err
+		return "", err
 	}
 	name := filepath.Join(dir, file)
 	if err := emit.WriteFile(name, text); err != nil {
-		return err
+		return "", err
 	}
 	if err := emit.WriteFile(name+emit.SourceMapSuffix, sourceMap); err != nil {
-		return err
+		return "", err
 	}
-	return emit.Validate(cfg)
+	return name, emit.Validate(cfg)
 }
 
-// eachProxy calls fn for every proxy, on all cores.
-func eachProxy(ctx context.Context, proxies []*model.Proxy, fn func(*model.Proxy) error) error {
+// eachProxy calls fn for every proxy with its place in the list, on all cores, until one fails.
+func eachProxy(ctx context.Context, proxies []*model.Proxy, fn func(int, *model.Proxy) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for _, p := range proxies {
+	for i, p := range proxies {
 		group.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return fn(p)
+			return fn(i, p)
 		})
 	}
 	return group.Wait()

@@ -65,16 +65,12 @@ func (f *goldenFlags) documents(cmd *cobra.Command, s Streams, args []string) (*
 func compileDocuments(ctx context.Context, s Streams, mesh *model.Mesh, proxies []*model.Proxy, opts compile.Options) ([]emit.Document, error) {
 	compiler := compile.New(mesh, opts)
 	docs := make([]emit.Document, len(proxies))
-	at := make(map[*model.Proxy]int, len(proxies))
-	for i, p := range proxies {
-		at[p] = i
-	}
 	bar := newProgress(s, "compiled", len(proxies))
 	defer bar.end()
-	err := eachProxy(ctx, proxies, func(p *model.Proxy) error {
+	err := eachProxy(ctx, proxies, func(i int, p *model.Proxy) error {
 		defer bar.step()
 		doc, err := emit.NewDocument(compiler.Compile(p))
-		docs[at[p]] = doc
+		docs[i] = doc
 		return err
 	})
 	if err != nil {
