@@ -9,6 +9,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 
+	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/model"
 )
 
@@ -20,12 +21,13 @@ func (b *builder) build() *Configuration {
 		merged := b.mergeGateways()
 		cfg.Listeners = b.gatewayListeners(merged)
 		cfg.Routes = b.gatewayRoutes(merged)
+		cfg.Findings = merged.leftOut
 	} else {
 		cfg.Listeners = b.sidecarListeners()
 		cfg.Routes = b.sidecarRoutes(cfg.Listeners)
 	}
 	cfg.Secrets = b.secrets()
-	cfg.Findings = b.notCompiled()
+	cfg.Findings = diag.Sort(append(cfg.Findings, b.notCompiled()...))
 	slices.SortStableFunc(cfg.Clusters, func(x, y *clusterv3.Cluster) int { return cmp.Compare(x.Name, y.Name) })
 	slices.SortStableFunc(cfg.Endpoints, func(x, y *endpointv3.ClusterLoadAssignment) int {
 		return cmp.Compare(x.ClusterName, y.ClusterName)

@@ -2,12 +2,14 @@ package compile
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/model"
 	"github.com/meshc/meshc/pkg/model/resource"
 )
@@ -86,6 +88,8 @@ type mergedGateways struct {
 	// routed are the servers behind each route configuration, routeNames the order of these.
 	routed     map[string][]*gatewayServer
 	routeNames []string
+	// leftOut says which servers have no effect, and why.
+	leftOut []diag.Finding
 }
 
 // gatewayMerge is the state of merging.
@@ -153,7 +157,8 @@ func (m *gatewayMerge) add(s *gatewayServer, key gatewayPortKey) {
 		if m.names[key.number] == nil {
 			m.names[key.number] = tlsNames{}
 		}
-		if !m.names[key.number].claim(s.hosts, key.bind) {
+		if name := m.names[key.number].claim(s.hosts, key.bind); name != "" {
+			m.leaveOut(s, fmt.Sprintf("host %q is another server's on port %d already, and the name in a TLS handshake means one server", name, key.number))
 			return
 		}
 	}
@@ -193,6 +198,7 @@ func (m *gatewayMerge) joinPlaintext(s *gatewayServer, key, current gatewayPortK
 	}
 	first := model.ParseProtocol(current.protocol)
 	if !first.IsHTTP() || !s.protocol.IsHTTP() {
+		m.leaveOut(s, fmt.Sprintf("port %d is %s without TLS already, which %s cannot share", key.number, current.protocol, key.protocol))
 		return
 	}
 	p := m.byKey[current]
@@ -204,6 +210,7 @@ func (m *gatewayMerge) joinPlaintext(s *gatewayServer, key, current gatewayPortK
 func (m *gatewayMerge) joinSecure(s *gatewayServer, key gatewayPortKey) {
 	if s.readsHTTP() {
 		if len(m.routed[s.routeName]) > 0 {
+			m.leaveOut(s, fmt.Sprintf("another server of port %d has the port name %q already", key.number, s.spec.GetPort().GetName()))
 			return
 		}
 		m.route(s)
@@ -214,11 +221,24 @@ func (m *gatewayMerge) joinSecure(s *gatewayServer, key gatewayPortKey) {
 	isNew := !m.secure[key.number][key.bind]
 	m.secure[key.number][key.bind] = true
 	if s.spec.GetTls() == nil && !isNew {
+		m.leaveOut(s, fmt.Sprintf("port %d is TLS already, which a server without tls settings cannot share", key.number))
 		return
 	}
 	p := m.port(key, s.routeName)
 	p.servers = append(p.servers, s)
 }
+
+// leaveOut reports a server that has no effect. istiod only logs it.
+func (m *gatewayMerge) leaveOut(s *gatewayServer, why string) {
+	path := s.source().Path
+	m.leftOut = append(m.leftOut, diag.Finding{
+		Rule: gatewayServerRule, Severity: diag.Warning, Resource: s.gateway.Ref(), Path: path, Location: s.gateway.Locate(path),
+		Message: path + " of " + s.gateway.ID() + " has no effect: " + why,
+	})
+}
+
+// gatewayServerRule names the finding about a Gateway's server that conflicts with another.
+const gatewayServerRule = "compile/gateway-server"
 
 // port returns the gatewayPort of the key, a new one where there is none.
 func (m *gatewayMerge) port(key gatewayPortKey, routeName string) *gatewayPort {
@@ -244,17 +264,17 @@ func (m *gatewayMerge) route(s *gatewayServer) {
 // tlsNames are the server names in use on a port, each with the address that it is used on.
 type tlsNames map[string]string
 
-// claim takes the names for the address and tells whether all were free; if one was not, none is taken.
-func (n tlsNames) claim(names []string, bind string) bool {
+// claim takes the names for the address and returns "", or else the first name that is taken already; then it takes none.
+func (n tlsNames) claim(names []string, bind string) string {
 	for _, name := range names {
 		if taken, ok := n[name]; ok && taken == bind {
-			return false
+			return name
 		}
 	}
 	for _, name := range names {
 		n[name] = bind
 	}
-	return true
+	return ""
 }
 
 // gatewayRouteName names the route configuration of a server: http.PORT, shared by all plaintext servers of the port that the proxy

@@ -60,6 +60,8 @@ func TestGatewayListeners(t *testing.T) {
 		name  string
 		world string
 		want  string
+		// leftOut are the messages about servers without effect.
+		leftOut []string
 	}{
 		{
 			name: "plaintext HTTP of several Gateways shares one listener and one route table",
@@ -171,6 +173,10 @@ routes https.443.one.a.shop
 routes https.443.three.a.shop
   blackhole:443 [*] 0 routes
 `,
+			leftOut: []string{
+				`spec.servers[2] of Gateway shop/a has no effect: host "three.example" is another server's on port 443 already, ` +
+					`and the name in a TLS handshake means one server`,
+			},
 		},
 		{
 			name: "a protocol that cannot share the port is left out, unless it has an address of its own",
@@ -208,6 +214,38 @@ routes http.80
 routes http.80.127.0.0.1
   blackhole:80 [*] 0 routes
 `,
+			leftOut: []string{
+				"spec.servers[1] of Gateway shop/a has no effect: port 80 is HTTP without TLS already, which TCP cannot share",
+			},
+		},
+		{
+			name: "a TLS port admits neither a server without TLS nor the same port name twice",
+			world: `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 443, name: https, protocol: HTTPS}
+    hosts: [one.example]
+    tls: {mode: SIMPLE, credentialName: one}
+  - port: {number: 443, name: https, protocol: HTTPS}
+    hosts: [two.example]
+    tls: {mode: SIMPLE, credentialName: two}
+  - port: {number: 443, name: tcp, protocol: TCP}
+    hosts: ["*"]
+`,
+			want: `
+listener 0.0.0.0_443
+  [one.example] TLS kubernetes://one -> routes https.443.https.a.shop
+routes https.443.https.a.shop
+  blackhole:443 [*] 0 routes
+`,
+			leftOut: []string{
+				`spec.servers[1] of Gateway shop/a has no effect: another server of port 443 has the port name "https" already`,
+				"spec.servers[2] of Gateway shop/a has no effect: port 443 is TLS already, which a server without tls settings cannot share",
+			},
 		},
 		{
 			name: "TLS is passed through by name, TCP as it comes; without a route there is no listener",
@@ -462,6 +500,13 @@ routes http.80
 			got := summarize(t, cfg)
 			if diff := cmp.Diff(strings.TrimSpace(test.want), got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+			var leftOut []string
+			for _, f := range cfg.Findings {
+				leftOut = append(leftOut, f.Message)
+			}
+			if diff := cmp.Diff(test.leftOut, leftOut); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
 	}

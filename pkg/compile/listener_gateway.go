@@ -224,7 +224,7 @@ func (b *builder) sniChains(s *gatewayServer, taken tlsNames) []gatewayChain {
 				if !s.matchesPort(match.GetPort()) || !s.matchesGateway(match.GetGateways()) {
 					continue
 				}
-				if !taken.claim(match.GetSniHosts(), s.spec.GetBind()) {
+				if taken.claim(match.GetSniHosts(), s.spec.GetBind()) != "" {
 					continue
 				}
 				at := resource.Index("spec.tls", i)
