@@ -139,5 +139,8 @@ func (b *builder) requestID() *hcmv3.RequestIDExtension {
 
 // proxyConfig is the ProxyConfig that applies to the proxy.
 func (b *builder) proxyConfig() *meshconfig.ProxyConfig {
-	return b.mesh.Settings.Mesh.GetDefaultConfig()
+	if b.ownConfig == nil {
+		b.ownConfig = b.mesh.ProxyConfigOf(b.proxy)
+	}
+	return b.ownConfig
 }

@@ -89,5 +89,18 @@ func (b *builder) routeOptions(port uint32, gateways ...string) translate.RouteO
 		Retries:     b.mesh.Settings.Mesh.GetDefaultHttpRetryPolicy(),
 		Destination: b.destinationPolicy,
 		Sources:     b.sources,
+		// Off by default.
+		ForwardedHost: b.forwardsHost(),
 	}
+}
+
+// countsAttempts tells whether the proxy says in X-Envoy-Attempt-Count how many times it has tried a request.
+// (https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#ProxyConfig-ProxyHeaders)
+func (b *builder) countsAttempts() bool {
+	return !b.proxyConfig().GetProxyHeaders().GetAttemptCount().GetDisabled().GetValue()
+}
+
+// forwardsHost tells whether the proxy says in X-Forwarded-Host which host a rewrite has replaced.
+func (b *builder) forwardsHost() bool {
+	return b.proxyConfig().GetProxyHeaders().GetXForwardedHost().GetEnabled().GetValue()
 }

@@ -11,7 +11,6 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
-	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/meshc/meshc/pkg/compile/translate"
@@ -20,10 +19,7 @@ import (
 
 // sidecarRoutes returns the route configurations that the sidecar's outbound HTTP listeners name.
 func (b *builder) sidecarRoutes(listeners []*listenerv3.Listener) []*routev3.RouteConfiguration {
-	t := &outboundTable{
-		builder: b, aliases: serviceAliases(b.mesh.Services()),
-		headers: b.mesh.ProxyConfigOf(b.proxy).GetProxyHeaders(),
-	}
+	t := &outboundTable{builder: b, aliases: serviceAliases(b.mesh.Services())}
 	var out []*routev3.RouteConfiguration
 	for _, name := range b.routeNames(listeners) {
 		if rc := t.configuration(name); rc != nil {
@@ -38,17 +34,6 @@ type outboundTable struct {
 	*builder
 	// aliases are the other names of services, see serviceAliases.
 	aliases map[string][]string
-	headers *meshconfig.ProxyConfig_ProxyHeaders
-}
-
-// countAttempts tells whether requests say how many times they were tried, in X-Envoy-Attempt-Count.
-func (t *outboundTable) countAttempts() bool {
-	return !t.headers.GetAttemptCount().GetDisabled().GetValue()
-}
-
-// forwardHost tells whether requests say which host a rewrite replaced, in X-Forwarded-Host.
-func (t *outboundTable) forwardHost() bool {
-	return t.headers.GetXForwardedHost().GetEnabled().GetValue()
 }
 
 // routeNames returns the names of the route configurations that the listeners' HTTP connection managers ask for, sorted.
@@ -152,7 +137,7 @@ func onlyHost(hosts []*routev3.VirtualHost, name string) []*routev3.VirtualHost 
 // catchAllHost takes the requests for hosts that the proxy does not know
 // (https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#MeshConfig-OutboundTrafficPolicy).
 func (t *outboundTable) catchAllHost() *routev3.VirtualHost {
-	host := &routev3.VirtualHost{Name: "block_all", Domains: []string{"*"}, IncludeRequestAttemptCount: t.countAttempts()}
+	host := &routev3.VirtualHost{Name: "block_all", Domains: []string{"*"}, IncludeRequestAttemptCount: t.countsAttempts()}
 	r := &routev3.Route{Name: "block_all", Match: translate.RouteMatch(nil, false)}
 	policy := t.scope.OutboundTrafficPolicy
 	if policy.GetMode() == networking.OutboundTrafficPolicy_ALLOW_ANY {
@@ -163,7 +148,7 @@ func (t *outboundTable) catchAllHost() *routev3.VirtualHost {
 		host.Name, r.Name = "allow_any", "allow_any"
 		action := &routev3.RouteAction{
 			ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: cluster}, Timeout: durationpb.New(0),
-			AppendXForwardedHost: t.forwardHost(),
+			AppendXForwardedHost: t.forwardsHost(),
 		}
 		//lint:ignore SA1019 istiod uses this field.
 		action.MaxGrpcTimeout = durationpb.New(0)

@@ -83,10 +83,6 @@ func (t *outboundTable) virtualServiceGroups(egress *model.EgressListener, servi
 	owners := wildcardOwners(egress)
 	var groups []*hostGroup
 	for _, vs := range egress.VirtualServices {
-		routes := translate.HTTPRoutes(vs, t.sidecarRouteOptions(services, port))
-		if len(routes) == 0 {
-			continue
-		}
 		names, matched := splitHosts(vs, services, owners)
 		if translate.FromGatewayAPI(vs) && !t.mayRoute(vs, matched) {
 			continue
@@ -103,6 +99,13 @@ func (t *outboundTable) virtualServiceGroups(egress *model.EgressListener, servi
 			// Names without a service can be reached on plain HTTP's port.
 			byPort[80] = nil
 		}
+		if len(byPort) == 0 {
+			continue
+		}
+		routes := translate.HTTPRoutes(vs, t.sidecarRouteOptions(services, port))
+		if len(routes) == 0 {
+			continue
+		}
 		for _, number := range slices.Sorted(maps.Keys(byPort)) {
 			groups = append(groups, &hostGroup{port: number, routes: routes, services: byPort[number], hosts: names, vs: vs})
 		}
@@ -111,16 +114,10 @@ func (t *outboundTable) virtualServiceGroups(egress *model.EgressListener, servi
 }
 
 func (t *outboundTable) sidecarRouteOptions(services map[string]*model.Service, port uint32) translate.RouteOptions {
-	opts := t.outboundOptions(port)
+	opts := t.routeOptions(port, translate.MeshGateway)
 	opts.Cluster = func(d *networking.Destination) string {
 		return destinationCluster(d, services[d.GetHost()], port)
 	}
-	return opts
-}
-
-func (t *outboundTable) outboundOptions(port uint32) translate.RouteOptions {
-	opts := t.routeOptions(port, translate.MeshGateway)
-	opts.ForwardedHost = t.forwardHost()
 	return opts
 }
 
@@ -213,7 +210,7 @@ func (t *outboundTable) mayRoute(vs *model.VirtualService, services []*model.Ser
 // serviceGroups returns the default routes of services without VirtualService.
 func (t *outboundTable) serviceGroups(services map[string]*model.Service, port uint32) []*hostGroup {
 	var groups []*hostGroup
-	opts := t.outboundOptions(port)
+	opts := t.routeOptions(port, translate.MeshGateway)
 	for _, hostname := range slices.Sorted(maps.Keys(services)) {
 		svc := services[hostname]
 		for _, p := range svc.Ports {
@@ -240,7 +237,7 @@ func (t *outboundTable) virtualHost(taken *domains, g *hostGroup, host string, s
 		Name:                       hostPort(host, g.port),
 		Domains:                    names,
 		Routes:                     g.routes,
-		IncludeRequestAttemptCount: t.countAttempts(),
+		IncludeRequestAttemptCount: t.countsAttempts(),
 	}
 	if g.vs != nil {
 		t.sources.Add(vh, servedHost(g.vs, host))

@@ -13,6 +13,9 @@ import (
 // Fault translates faults to inject; nil where there are none, nor any of a sort that Istio carries out (fixed delays, HTTP and gRPC
 // statuses). (https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPFaultInjection)
 func Fault(in *networking.HTTPFaultInjection) *faultv3.HTTPFault {
+	if in == nil {
+		return nil
+	}
 	out := &faultv3.HTTPFault{Delay: delay(in.GetDelay()), Abort: abort(in.GetAbort())}
 	if out.Delay == nil && out.Abort == nil {
 		return nil

@@ -24,6 +24,9 @@ type HeaderOps struct {
 // HeaderOperations translates header operations: what is set before what is added, each ordered by name. Envoy refuses to change pseudo
 // headers and Host, so these are left out.
 func HeaderOperations(in *networking.Headers) HeaderOps {
+	if in == nil {
+		return HeaderOps{}
+	}
 	requestSet, setAuthority := headerValues(in.GetRequest().GetSet(), corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD)
 	requestAdd, addAuthority := headerValues(in.GetRequest().GetAdd(), corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD)
 	responseSet, _ := headerValues(in.GetResponse().GetSet(), corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD)

@@ -1,8 +1,6 @@
 package translate
 
 import (
-	"slices"
-
 	"github.com/meshc/meshc/pkg/model"
 	"github.com/meshc/meshc/pkg/model/resource"
 )
@@ -32,6 +30,9 @@ func (o origin) match(j int) origin {
 // field narrows the origin to a field of the entry: in those resources that hold it, or, if none does, in the last one, which has the
 // last word.
 func (o origin) field(path string) []resource.Source {
+	if len(o) == 1 {
+		return []resource.Source{o[0].Resource.At(o[0].Path + "." + path)}
+	}
 	var held []resource.Source
 	for _, s := range o {
 		full := s.Path + "." + path
@@ -48,5 +49,5 @@ func (o origin) field(path string) []resource.Source {
 
 // element narrows the origin to an element of a list field.
 func (o origin) element(path string, i int) []resource.Source {
-	return slices.Clone(o.field(resource.Index(path, i)))
+	return o.field(resource.Index(path, i))
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 	networking "istio.io/api/networking/v1alpha3"
@@ -88,8 +89,9 @@ func FromGatewayAPI(vs *model.VirtualService) bool { return semanticsOf(vs) == g
 // port. Whatever follows a route that takes every request is left out, since Envoy takes the first that matches.
 func HTTPRoutes(vs *model.VirtualService, opts RouteOptions) []*routev3.Route {
 	var routes []*routev3.Route
+	metadata := ConfigMetadata(vs.Resource)
 	for i, http := range vs.Spec.GetHttp() {
-		b := routeBuilder{RouteOptions: &opts, vs: vs, semantics: semanticsOf(vs), from: originOf(vs, i)}
+		b := routeBuilder{RouteOptions: &opts, vs: vs, semantics: semanticsOf(vs), metadata: metadata, from: originOf(vs, i)}
 		if len(http.GetMatch()) == 0 {
 			return append(routes, b.route(http, nil, b.from))
 		}
@@ -140,6 +142,7 @@ type routeBuilder struct {
 	*RouteOptions
 	vs        *model.VirtualService
 	semantics semantics
+	metadata  *corev3.Metadata
 	from      origin
 }
 
@@ -170,7 +173,7 @@ func (b *routeBuilder) route(http *networking.HTTPRoute, match *networking.HTTPM
 	out := &routev3.Route{
 		Name:       http.GetName(),
 		Match:      RouteMatch(match, b.semantics != istioSemantics),
-		Metadata:   ConfigMetadata(b.vs.Resource),
+		Metadata:   b.metadata,
 		StatPrefix: match.GetStatPrefix(),
 	}
 	if match.GetName() != "" {
@@ -203,6 +206,9 @@ const (
 )
 
 func (b *routeBuilder) addFilters(out *routev3.Route, http *networking.HTTPRoute) {
+	if http.GetFault() == nil && http.GetCorsPolicy() == nil {
+		return
+	}
 	filters := map[string]*anypb.Any{}
 	if fault := Fault(http.GetFault()); fault != nil {
 		b.Sources.Add(fault, b.from.field("fault")...)
