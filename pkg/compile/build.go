@@ -14,7 +14,7 @@ import (
 )
 
 func (b *builder) build() *Configuration {
-	cfg := &Configuration{Proxy: b.proxy, Target: b.target, Sources: b.sources}
+	cfg := &Configuration{Proxy: b.proxy, Target: b.target, Settings: &b.mesh.Settings, Sources: b.sources}
 	cfg.Clusters = b.clusters()
 	cfg.Endpoints = b.endpoints()
 	if b.proxy.Type == model.Router {

@@ -41,8 +41,10 @@ type Options struct {
 // Configuration is what one proxy would be told. Route configurations are apart from the listeners that name them (rds) and endpoints
 // from their clusters, as over xDS; package emit puts them inline.
 type Configuration struct {
-	Proxy     *model.Proxy
-	Target    Target
+	Proxy  *model.Proxy
+	Target Target
+	// Settings are those of the mesh, for what the bootstrap says of it: domain, cluster, network.
+	Settings  *model.Settings
 	Listeners []*listenerv3.Listener
 	Routes    []*routev3.RouteConfiguration
 	Clusters  []*clusterv3.Cluster

@@ -9,11 +9,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -22,11 +20,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
-	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/meshc/meshc/pkg/compile"
 	"github.com/meshc/meshc/pkg/emit/canonical"
-	"github.com/meshc/meshc/pkg/model"
 )
 
 // Bootstrap returns the proxy's Envoy bootstrap as JSON in canonical form (package canonical), ending in a line feed. Routes stand
@@ -81,7 +77,7 @@ func (a *assembly) bootstrap() *bootstrapv3.Bootstrap {
 	clusters = append(clusters, a.referenced()...)
 	static.Clusters = sorted(clusters, (*clusterv3.Cluster).GetName)
 	return &bootstrapv3.Bootstrap{
-		Node:            node(a.cfg.Proxy),
+		Node:            node(a.cfg),
 		Admin:           &bootstrapv3.Admin{Address: socketAddress("127.0.0.1", adminPort)},
 		StaticResources: static,
 		LayeredRuntime:  layeredRuntime(a.cfg.Target),
@@ -177,31 +173,4 @@ func hasHostname(load *endpointv3.ClusterLoadAssignment) bool {
 		}
 	}
 	return false
-}
-
-// node introduces the proxy the way istiod's proxies do, so that istioctl and access logs show familiar names.
-func node(p *model.Proxy) *corev3.Node {
-	labels := map[string]any{}
-	for k, v := range p.Labels {
-		labels[k] = v
-	}
-	metadata := map[string]any{"NAME": p.Name, "NAMESPACE": p.Namespace, "LABELS": labels, "CLUSTER_ID": "Kubernetes"}
-	if p.ServiceAccount != "" {
-		metadata["SERVICE_ACCOUNT"] = p.ServiceAccount
-	}
-	if p.Network != "" {
-		metadata["NETWORK"] = p.Network
-	}
-	app := cmp.Or(p.Labels["service.istio.io/canonical-name"], p.Labels["app.kubernetes.io/name"], p.Labels["app"], p.Name)
-	n := &corev3.Node{
-		Id:      fmt.Sprintf("%s~%s~%s~%s.svc.cluster.local", p.Type, p.IP, p.ID(), p.Namespace),
-		Cluster: app + "." + p.Namespace,
-	}
-	// NewStruct refuses invalid UTF-8 alone, which the loader has refused before.
-	n.Metadata, _ = structpb.NewStruct(metadata)
-	if p.Locality != "" {
-		parts := append(strings.SplitN(p.Locality, "/", 3), "", "")
-		n.Locality = &corev3.Locality{Region: parts[0], Zone: parts[1], SubZone: parts[2]}
-	}
-	return n
 }

@@ -1,6 +1,7 @@
 package emit
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -134,6 +135,21 @@ func (s *items) put(key string, i int, v any) {
 	s.order = append(s.order, key)
 }
 
+// Prefixes of the names that pairUp makes up; label cuts them off again.
+const (
+	paired   = "\x00="
+	position = "\x00 "
+	former   = "\x00-"
+)
+
+// label is a name as readers see it: for one that was made up, the position, from 1.
+func label(name string) string {
+	if strings.HasPrefix(name, "\x00") && len(name) > len(paired) {
+		return name[len(paired):]
+	}
+	return name
+}
+
 // pairUp names items by their content: equal ones are the same item; what is left over on both sides is paired in order.
 func pairUp(base, head []any) (items, items) {
 	newItems := func(n int) items { return items{ByKey: make(map[string]any, n), index: make(map[string]int, n)} }
@@ -151,15 +167,15 @@ func pairUp(base, head []any) (items, items) {
 		if at := free[text]; len(at) > 0 {
 			free[text] = at[1:]
 			partner[at[0]] = i + 1
-			names[i] = "=" + strconv.Itoa(at[0]+1)
+			names[i] = paired + strconv.Itoa(at[0]+1)
 		} else {
 			left = append(left, i)
 		}
 	}
 	for i, v := range head {
-		name := "=" + strconv.Itoa(i+1)
+		name := paired + strconv.Itoa(i+1)
 		if partner[i] == 0 {
-			name = strconv.Itoa(i + 1)
+			name = position + strconv.Itoa(i+1)
 			if len(left) > 0 {
 				names[left[0]] = name
 				left = left[1:]
@@ -168,7 +184,7 @@ func pairUp(base, head []any) (items, items) {
 		h.put(name, i, v)
 	}
 	for _, i := range left {
-		names[i] = "was " + strconv.Itoa(i+1)
+		names[i] = former + strconv.Itoa(i+1)
 	}
 	for i, v := range base {
 		b.put(names[i], i, v)
@@ -207,20 +223,65 @@ func byMatch(v any) string {
 	return ""
 }
 
-// describe puts a match into one line: "prefix /api, headers [{…}]".
+// describe puts a match into a few words, the path first: "prefix /api, headers [end-user exact jason]".
 func describe(m map[string]any) string {
-	var words []string
-	for _, k := range sortedKeys(m) {
-		value := compact(m[k])
-		if s, ok := m[k].(string); ok {
-			value = s
+	var parts []string
+	for _, k := range pathFirst(sortedKeys(m)) {
+		if k == "case_sensitive" && m[k] == true {
+			continue // Envoy's default, which istiod spells out
 		}
-		words = append(words, k+" "+value)
+		parts = append(parts, k+" "+words(m[k]))
 	}
-	if len(words) == 0 {
+	if len(parts) == 0 {
 		return "everything"
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(parts, ", ")
+}
+
+func pathFirst(keys []string) []string {
+	isPath := func(k string) bool {
+		return k == "path" || k == "prefix" || k == "safe_regex" || k == "path_separated_prefix" || k == "path_match_policy"
+	}
+	slices.SortStableFunc(keys, func(a, b string) int {
+		switch {
+		case isPath(a) == isPath(b):
+			return 0
+		case isPath(a):
+			return -1
+		}
+		return 1
+	})
+	return keys
+}
+
+// words is a value without JSON's punctuation. It need not be reversible: names that turn out the same are not used as such.
+func words(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case []any:
+		list := make([]string, len(v))
+		for i, e := range v {
+			list[i] = words(e)
+		}
+		return "[" + strings.Join(list, ", ") + "]"
+	case map[string]any:
+		var parts []string
+		if name := text(v["name"]); name != "" {
+			parts = append(parts, name)
+		}
+		for _, k := range sortedKeys(v) {
+			switch k {
+			case "name":
+			case "string_match", "google_re2":
+				parts = append(parts, words(v[k]))
+			default:
+				parts = append(parts, k+" "+words(v[k]))
+			}
+		}
+		return strings.Join(parts, " ")
+	}
+	return compact(v)
 }
 
 // byAddress names an endpoint by host and port.

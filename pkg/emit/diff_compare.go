@@ -130,11 +130,11 @@ func locate(tree any, pointer string, keys []string) (string, []Step) {
 			last := &steps[len(steps)-1]
 			i, ok := t.index[key]
 			if !ok {
-				last.Item = key
+				last.Item = label(key)
 				tree = nil
 				continue
 			}
-			last.Item, last.Index = strings.TrimPrefix(key, "="), i
+			last.Item, last.Index = label(key), i
 			pointer += "/" + strconv.Itoa(i)
 			tree = t.ByKey[key]
 		case map[string]any:

@@ -13,7 +13,8 @@ import (
 	"github.com/meshc/meshc/pkg/emit/canonical"
 )
 
-// Violation is a rule of Envoy's API that a compiled message breaks. The compiler promises to make none.
+// Violation is a rule of Envoy's API that a compiled message breaks. The compiler promises to make none; an EnvoyFilter, which writes
+// Envoy's configuration itself, may.
 type Violation struct {
 	Proxy string `json:"proxy"`
 	// Resource is the kind and name: "cluster outbound|9080||reviews.default.svc.cluster.local".
@@ -36,6 +37,9 @@ func (v Violation) Error() string {
 	}
 	if len(places) > 0 {
 		s += " (from " + strings.Join(places, ", ") + ")"
+	}
+	if slices.ContainsFunc(v.Origins, func(o Origin) bool { return o.Resource.Kind == "EnvoyFilter" }) {
+		return s + "; an EnvoyFilter patches it: mend the patch"
 	}
 	return s + "; this is a mistake of meshc, please report it"
 }

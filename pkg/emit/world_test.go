@@ -51,7 +51,7 @@ func (w world) configuration(t testing.TB, name string) *compile.Configuration {
 			Name: name, Namespace: "default", Type: model.Sidecar, IP: "10.244.0.7", ServiceAccount: "bookinfo",
 			Labels: map[string]string{"app": strings.TrimSuffix(name, "-v1"), "version": "v1"}, Locality: "europe/a",
 		},
-		Target: w.target, Sources: b.sources,
+		Target: w.target, Sources: b.sources, Settings: &model.Settings{DomainSuffix: "cluster.local", ClusterID: "Kubernetes", MeshID: "shop"},
 		Listeners: []*listenerv3.Listener{b.listener()},
 		Routes:    []*routev3.RouteConfiguration{b.routes()},
 	}
