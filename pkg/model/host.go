@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// ResolveHost writes out a host as a resource of the namespace means it: a name without dots is a service of that namespace; FQDNs and
+// ResolveHost writes out a host as a resource of the namespace means it: a name without dots is a service of that namespace; FQDNs, addresses and
 // wildcards stay. (https://istio.io/latest/docs/reference/config/networking/virtual-service/#Destination)
 func (m *Mesh) ResolveHost(host, namespace string) string {
-	if host == "" || strings.ContainsAny(host, ".*") || namespace == "" {
+	if host == "" || strings.ContainsAny(host, ".*:") || namespace == "" {
 		return host
 	}
 	return host + "." + namespace + ".svc." + m.Settings.DomainSuffix
