@@ -14,16 +14,18 @@ type inputFlags struct {
 	proxies      string
 	meshConfig   string
 	meshNetworks string
+	exclude      []string
 }
 
 func (f *inputFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.proxies, "proxies", "", "JSON or YAML `file` of proxies that the manifests lack or whose addresses are known")
 	cmd.Flags().StringVar(&f.meshConfig, "mesh-config", "", "MeshConfig `file`, over what the manifests hold")
 	cmd.Flags().StringVar(&f.meshNetworks, "mesh-networks", "", "MeshNetworks `file`")
+	cmd.Flags().StringArrayVar(&f.exclude, "exclude", []string{"**/goldens"}, "`pattern` of files and directories below the paths to pass over, ** for any directories; may be repeated")
 }
 
 func (f *inputFlags) options(s Streams) model.Options {
-	return model.Options{Stdin: s.In, ProxiesFile: f.proxies, MeshConfigFile: f.meshConfig, MeshNetworksFile: f.meshNetworks}
+	return model.Options{Stdin: s.In, ProxiesFile: f.proxies, MeshConfigFile: f.meshConfig, MeshNetworksFile: f.meshNetworks, Exclude: f.exclude}
 }
 
 // load reads the mesh. Findings of loading stay in it.

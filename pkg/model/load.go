@@ -24,6 +24,8 @@ type Options struct {
 	ProxiesFile      string
 	MeshConfigFile   string
 	MeshNetworksFile string
+	// Exclude are patterns (** for any directories) for files and directories below the paths that are passed over.
+	Exclude []string
 	// Limits bound what is read; the zero value means the defaults.
 	Limits document.Limits
 }
@@ -31,7 +33,7 @@ type Options struct {
 // Load reads the mesh from files, directories (recursively), globs and "-". What cannot be read or decoded becomes a finding of the mesh
 // while the rest is loaded; an error means that there is no mesh at all (wrong usage, cancelled, an option's file is bad).
 func Load(ctx context.Context, opts Options, paths ...string) (*Mesh, error) {
-	set, err := document.Read(ctx, document.Options{FS: opts.FS, Stdin: opts.Stdin, Limits: opts.Limits, Wanted: resource.Wanted}, paths...)
+	set, err := document.Read(ctx, document.Options{FS: opts.FS, Stdin: opts.Stdin, Exclude: opts.Exclude, Limits: opts.Limits, Wanted: resource.Wanted}, paths...)
 	if err != nil {
 		return nil, err
 	}

@@ -126,6 +126,11 @@ func (f *finder) close() {
 
 // find turns paths into files, each of them once, ordered by name.
 func (f *finder) find(ctx context.Context, paths []string) error {
+	for _, pattern := range f.opts.Exclude {
+		if !doublestar.ValidatePattern(pattern) {
+			return fmt.Errorf("%s: not a valid pattern", pattern)
+		}
+	}
 	for _, p := range slices.Sorted(slices.Values(paths)) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -228,6 +233,11 @@ func (f *finder) add(ctx context.Context, name string, info fs.FileInfo) error {
 	return nil
 }
 
+// excludes tells whether a pattern of Exclude covers the name. Patterns were checked before.
+func (o Options) excludes(name string) bool {
+	return slices.ContainsFunc(o.Exclude, func(pattern string) bool { return doublestar.MatchUnvalidated(pattern, name) })
+}
+
 // glob adds the files and directories that match a pattern.
 func (f *finder) glob(ctx context.Context, pattern string) error {
 	if !doublestar.ValidatePattern(pattern) {
@@ -250,7 +260,7 @@ func (f *finder) glob(ctx context.Context, pattern string) error {
 	}
 	added := false
 	for _, match := range matches {
-		if !strings.Contains(pattern, "node_modules") && strings.Contains("/"+match+"/", "/node_modules/") {
+		if f.opts.excludes(match) || !strings.Contains(pattern, "node_modules") && strings.Contains("/"+match+"/", "/node_modules/") {
 			continue
 		}
 		info, err := f.stat(match)

@@ -24,6 +24,9 @@ type Options struct {
 	FS fs.FS
 	// Stdin is read where a path is "-".
 	Stdin io.Reader
+	// Exclude are patterns for files and directories that a walk or a pattern passes over, with ** for any directories; what a path names
+	// itself is read all the same.
+	Exclude []string
 	// Limits bound what is read.
 	Limits Limits
 	// Wanted tells whether documents of a kind are to be parsed; nil wants all. Others are counted and passed over unparsed.

@@ -127,6 +127,30 @@ func TestReadFindsFiles(t *testing.T) {
 	}
 }
 
+func TestReadExcludes(t *testing.T) {
+	tree := files(map[string]string{
+		"a.yaml": object("a"), "goldens/b.yaml": object("b"), "sub/goldens/c.yaml": object("c"), "sub/old-d.yaml": object("d"), "sub/e.yaml": object("e"),
+	})
+	tests := []struct {
+		name    string
+		exclude []string
+		path    string
+		want    []string
+	}{
+		{"directories and files", []string{"**/goldens", "**/old-*"}, ".", []string{"a.yaml:1", "sub/e.yaml:1"}},
+		{"from a glob", []string{"**/old-*"}, "sub/*.yaml", []string{"sub/e.yaml:1"}},
+		{"not what is named", []string{"**/goldens"}, "goldens", []string{"goldens/b.yaml:1"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			set := read(t, document.Options{FS: tree, Exclude: test.exclude}, test.path)
+			if diff := cmp.Diff(test.want, places(set)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func TestReadTellsWhatItDidNotRead(t *testing.T) {
 	set := read(t, document.Options{
 		FS: files(map[string]string{
@@ -375,6 +399,9 @@ func TestReadStopsWhenCancelled(t *testing.T) {
 }
 
 func TestReadRefusesBadPatterns(t *testing.T) {
+	if _, err := document.Read(context.Background(), document.Options{FS: files(nil), Exclude: []string{"a["}}, "."); err == nil {
+		t.Error("no error for a bad pattern in Exclude")
+	}
 	if _, err := document.Read(context.Background(), document.Options{FS: files(nil)}, "a[", "b"); err == nil {
 		t.Error("no error")
 	}

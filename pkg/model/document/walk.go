@@ -90,7 +90,7 @@ func (w *walk) enter(ctx context.Context, dir string, link bool) error {
 }
 
 func (w *walk) entry(ctx context.Context, name string, entry fs.DirEntry, link bool) error {
-	hidden := strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules"
+	hidden := strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" || w.opts.excludes(w.name(name))
 	switch {
 	case entry.Type()&fs.ModeSymlink != 0:
 		if !hidden {
