@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/model/document"
@@ -112,11 +113,11 @@ func compareIdentity(a, b *resource.Resource) int {
 }
 
 // dropRepeated keeps the last of several resources with one identity, as applying the files one after the other would, and reports the
-// others. Resources without a name are all kept.
+// others. Resources without a name of their own, generateName or none, are all kept.
 func (m *Mesh) dropRepeated(sorted []*resource.Resource) []*resource.Resource {
 	kept := make([]*resource.Resource, 0, len(sorted))
 	for i, r := range sorted {
-		if i+1 == len(sorted) || r.Name == "" || compareIdentity(r, sorted[i+1]) != 0 {
+		if i+1 == len(sorted) || r.Name == "" || strings.HasSuffix(r.Name, "-") || compareIdentity(r, sorted[i+1]) != 0 {
 			kept = append(kept, r)
 			continue
 		}

@@ -29,7 +29,7 @@ func ParseFile(file string, text []byte, limits Limits) (*Document, []diag.Findi
 	if f := checkText(file, text); f != nil {
 		return nil, []diag.Finding{*f}, nil
 	}
-	chunks := split(bytes.TrimPrefix(text, []byte(byteOrderMark)))
+	chunks := split(bytes.TrimPrefix(text, []byte(byteOrderMark)), 1)
 	switch len(chunks) {
 	case 0:
 		return nil, nil, nil
@@ -49,6 +49,7 @@ func parse(file string, c chunk, limits Limits, strict bool) (doc *Document, fin
 		return nil, []diag.Finding{problem("schema/too-large", file, c.line+row, col,
 			fmt.Sprintf("brackets nest deeper than %d levels", limits.Depth))}, nil
 	}
+	c.text = jsonEscapes(c.text)
 	var root yaml.Node
 	if err := unmarshal(c.text, &root); err != nil {
 		if bytes.Contains(c.text, []byte("{{")) || bytes.Contains(c.text, []byte("{%")) {

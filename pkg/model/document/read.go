@@ -76,7 +76,10 @@ func Read(ctx context.Context, opts Options, paths ...string) (*Set, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		jobs = append(jobs, set.readFile(f, opts)...)
+		jobs = append(jobs, set.readFile(f, opts, opts.Limits.Documents-len(jobs))...)
+		if len(jobs) > opts.Limits.Documents {
+			break
+		}
 	}
 	set.Total += len(jobs)
 	if len(jobs) > opts.Limits.Documents {
@@ -97,7 +100,8 @@ func Read(ctx context.Context, opts Options, paths ...string) (*Set, error) {
 	return set, nil
 }
 
-func (s *Set) readFile(f file, opts Options) []*job {
+// readFile returns the documents of a file, one more than there is room for where they are too many.
+func (s *Set) readFile(f file, opts Options, room int) []*job {
 	text, finding := f.read(opts)
 	if finding == nil {
 		finding = checkText(f.name, text)
@@ -113,7 +117,7 @@ func (s *Set) readFile(f file, opts Options) []*job {
 		return nil
 	}
 	var jobs []*job
-	for _, c := range split(bytes.TrimPrefix(text, []byte(byteOrderMark))) {
+	for _, c := range split(bytes.TrimPrefix(text, []byte(byteOrderMark)), room) {
 		jobs = append(jobs, &job{file: f.name, chunk: c})
 	}
 	return jobs

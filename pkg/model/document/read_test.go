@@ -199,6 +199,7 @@ func TestSplit(t *testing.T) {
 		{"content on the separator", "--- {a: 1}\n--- \n{b: 2}\n", []string{"x:1", "x:3"}},
 		{"document ends", "a: 1\n...\n---\nb: 2\n...\nc: 3\n", []string{"x:1", "x:4", "x:6"}},
 		{"directives", "%YAML 1.1\n# comment\n---\na: 1\n...\n%YAML 1.1\n---\nb: 2\n", []string{"x:4", "x:8"}},
+		{"JSON indented by tabs", "{\n\t\"a\": [\n\t\t\"\\/\"\n\t]\n}\n", []string{"x:1"}},
 		{"carriage returns", "a: 1\r\n---\r\nb: 2\r\n", []string{"x:1", "x:3"}},
 		{"a byte order mark", "\uFEFFa: 1\n---\nb: 2\n", []string{"x:1", "x:3"}},
 		{"a line of dashes in a string", "a: |\n  ---\n  text\nb: ----\n", []string{"x:1"}},
@@ -283,7 +284,6 @@ func TestReadBoundsSizes(t *testing.T) {
 			"b.yaml:5 schema/too-large: the document has 54 bytes; meshc reads up to 50",
 		}},
 		{"the number of documents", document.Limits{Documents: 2}, []string{
-			"huge.yaml:1 schema/too-large: the file has more than 67108864 bytes, the most that meshc reads",
 			"b.yaml:5 schema/too-large: more than 2 documents; meshc reads no further",
 		}},
 		{"the number of files", document.Limits{Files: 1}, []string{
@@ -404,6 +404,16 @@ func TestReadRefusesBadPatterns(t *testing.T) {
 	}
 	if _, err := document.Read(context.Background(), document.Options{FS: files(nil)}, "a[", "b"); err == nil {
 		t.Error("no error")
+	}
+}
+
+func TestEscapesOfJSON(t *testing.T) {
+	doc, findings := document.Parse("x.json", 1, []byte(`{"a": "\/\\/\"\n\ud83d\ude00é\u00e9"}`), document.Limits{})
+	if doc == nil {
+		t.Fatal(said(findings))
+	}
+	if got, want := doc.Root.Content[1].Value, "/\\/\"\n😀éé"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -11,8 +11,9 @@ type chunk struct {
 }
 
 // split cuts a file into documents at the lines "---" and "..." in column 1, which YAML reserves for that even inside block scalars.
-// A marker line belongs to the document that it opens, since content may follow on it. Documents of nothing but comments are dropped.
-func split(text []byte) []chunk {
+// A marker line belongs to the document that it opens, since content may follow on it. Documents of nothing but comments are dropped. No
+// more than limit+1 documents are returned.
+func split(text []byte, limit int) []chunk {
 	var chunks []chunk
 	start, startLine := 0, 1
 	hasContent, hasDirective := false, false
@@ -26,7 +27,7 @@ func split(text []byte) []chunk {
 		hasContent, hasDirective = false, false
 	}
 	line := 1
-	for pos := 0; pos < len(text); line++ {
+	for pos := 0; pos < len(text) && len(chunks) <= limit; line++ {
 		end := len(text)
 		if i := bytes.IndexByte(text[pos:], '\n'); i >= 0 {
 			end = pos + i + 1

@@ -74,7 +74,7 @@ func (d *Decoder) object(doc *document.Document, n *yaml.Node, inList *header, o
 		w.unserved(n, h)
 	}
 	out.Resources = append(out.Resources, r)
-	out.Findings = append(out.Findings, w.findings...)
+	out.Findings = append(out.Findings, w.all(n)...)
 }
 
 // header is what makes a mapping a Kubernetes object.
@@ -278,7 +278,7 @@ func (d *Decoder) Settings(doc *document.Document, n *yaml.Node, ref diag.Resour
 	if n != nil {
 		w.message(into.ProtoReflect(), n)
 	}
-	return w.findings
+	return w.all(n)
 }
 
 // Struct decodes a node into a Go value with json tags, strictly.
@@ -287,5 +287,5 @@ func (d *Decoder) Struct(doc *document.Document, n *yaml.Node, into any) []diag.
 	if n != nil {
 		w.value(reflect.ValueOf(into).Elem(), n)
 	}
-	return w.findings
+	return w.all(n)
 }

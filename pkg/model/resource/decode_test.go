@@ -545,6 +545,33 @@ data:
 	}
 }
 
+func TestWhatTheAPIServerAdds(t *testing.T) {
+	ns := one(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {b: c}}\n")
+	if diff := cmp.Diff(map[string]string{"b": "c", "kubernetes.io/metadata.name": "a"}, ns.Labels); diff != "" {
+		t.Error(diff)
+	}
+	secret := one(t, "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: YQ==}\nstringData: {b: b}\n").Object.(*core.Secret)
+	if diff := cmp.Diff(map[string][]byte{"a": []byte("a"), "b": []byte("b")}, secret.Data); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFindingsAreBounded(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("  hosts: [a]\n")
+	for i := range 20_000 {
+		fmt.Fprintf(&b, "  host%d: [a]\n", i)
+	}
+	start := time.Now()
+	out := decode(t, istio("networking.istio.io/v1", "VirtualService", b.String()))
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if got := said(out.Findings); len(got) != 101 || !strings.Contains(got[0], "19900 more problems") {
+		t.Error(len(got), got[0])
+	}
+}
+
 func TestLocateSeesMergedContent(t *testing.T) {
 	r := one(t, "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\nspec:\n  host: a\n  subsets:\n  - &v\n    name: v1\n    labels: {version: v1}\n  - <<: *v\n    name: v2\n")
 	for path, line := range map[string]int{

@@ -39,6 +39,35 @@ func serviceDefaults(object any) {
 	}
 }
 
+// namespaceDefaults adds the label that the API server gives every namespace
+// (https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-metadata-name).
+func namespaceDefaults(object any) {
+	ns := object.(*core.Namespace)
+	if ns.Name == "" {
+		return
+	}
+	labels := map[string]string{core.LabelMetadataName: ns.Name}
+	for key, value := range ns.Labels {
+		if key != core.LabelMetadataName {
+			labels[key] = value
+		}
+	}
+	ns.Labels = labels
+}
+
+// secretDefaults moves stringData into data.
+func secretDefaults(object any) {
+	secret := object.(*core.Secret)
+	orZero(&secret.Type, core.SecretTypeOpaque)
+	for key, value := range secret.StringData {
+		if secret.Data == nil {
+			secret.Data = map[string][]byte{}
+		}
+		secret.Data[key] = []byte(value)
+	}
+	secret.StringData = nil
+}
+
 func endpointsDefaults(object any) {
 	for _, subset := range object.(*core.Endpoints).Subsets {
 		for i := range subset.Ports {
@@ -103,7 +132,7 @@ func gatewayDefaults(object any) {
 		return
 	}
 	if backend := spec.TLS.Backend; backend != nil && backend.ClientCertificateRef != nil {
-		secretDefaults(backend.ClientCertificateRef)
+		secretRefDefaults(backend.ClientCertificateRef)
 	}
 	if frontend := spec.TLS.Frontend; frontend != nil {
 		validationDefaults(&frontend.Default)
@@ -141,11 +170,11 @@ func listenerDefaults(allowed **gateway.AllowedRoutes, tls *gateway.ListenerTLSC
 	}
 	orElse(&tls.Mode, gateway.TLSModeTerminate)
 	for i := range tls.CertificateRefs {
-		secretDefaults(&tls.CertificateRefs[i])
+		secretRefDefaults(&tls.CertificateRefs[i])
 	}
 }
 
-func secretDefaults(ref *gateway.SecretObjectReference) {
+func secretRefDefaults(ref *gateway.SecretObjectReference) {
 	orElse(&ref.Group, "")
 	orElse(&ref.Kind, "Secret")
 }

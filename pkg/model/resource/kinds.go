@@ -161,12 +161,12 @@ func kubernetesKinds() []*Kind {
 		kind("batch", "v1", "Job", (*batch.Job)(nil), diag.Warning, podDefaults),
 		kind("batch", "v1", "CronJob", (*batch.CronJob)(nil), diag.Warning, podDefaults),
 		kind("", "v1", "ServiceAccount", (*core.ServiceAccount)(nil), diag.Warning, nil),
-		kind("", "v1", "Secret", (*core.Secret)(nil), diag.Error, nil),
+		kind("", "v1", "Secret", (*core.Secret)(nil), diag.Error, secretDefaults),
 		kind("", "v1", "ConfigMap", (*core.ConfigMap)(nil), diag.Error, nil),
 		kind("networking.k8s.io", "v1", "Ingress", (*knetworking.Ingress)(nil), diag.Error, nil),
 	}
 	clusterScoped := []*Kind{
-		kind("", "v1", "Namespace", (*core.Namespace)(nil), diag.Warning, nil),
+		kind("", "v1", "Namespace", (*core.Namespace)(nil), diag.Warning, namespaceDefaults),
 		kind("", "v1", "Node", (*core.Node)(nil), diag.Warning, nil),
 		kind("networking.k8s.io", "v1", "IngressClass", (*knetworking.IngressClass)(nil), diag.Error, nil),
 		kind("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", (*admission.MutatingWebhookConfiguration)(nil), diag.Warning, nil),

@@ -113,5 +113,5 @@ func (w *walker) inMessage(v reflect.Value, n *yaml.Node) {
 	inner.protoNames = true
 	inner.unknown = diag.Warning
 	inner.message(v.Addr().Interface().(protoreflect.ProtoMessage).ProtoReflect(), n)
-	w.findings = inner.findings
+	w.findings, w.more = inner.findings, inner.more
 }

@@ -22,7 +22,13 @@ type walker struct {
 	// protoNames accepts snake_case names of fields too.
 	protoNames bool
 	findings   []diag.Finding
+	// more counts what was found beyond maxFindings, which goes into spare.
+	more  int
+	spare diag.Finding
 }
+
+// maxFindings is how many findings one resource may have; beyond that, they are only counted.
+const maxFindings = 100
 
 type pathStep struct {
 	key   string
@@ -45,6 +51,17 @@ func (w *walker) path() string {
 	return path
 }
 
+// all returns the findings, with one more for those that were only counted.
+func (w *walker) all(n *yaml.Node) []diag.Finding {
+	if w.more == 0 {
+		return w.findings
+	}
+	return append(w.findings, diag.Finding{
+		Rule: "schema/too-many", Severity: diag.Error, Resource: w.ref, Location: w.doc.Location(n),
+		Message: fmt.Sprintf("%d more problems in this resource are not shown", w.more),
+	})
+}
+
 // pattern is the path without indices, as the table of retired fields has it.
 func (w *walker) pattern(field string) string {
 	var b strings.Builder
@@ -60,6 +77,11 @@ func (w *walker) pattern(field string) string {
 
 // report adds a finding at the current path.
 func (w *walker) report(rule string, severity diag.Severity, n *yaml.Node, message string) *diag.Finding {
+	if len(w.findings) >= maxFindings {
+		w.more++
+		w.spare = diag.Finding{}
+		return &w.spare
+	}
 	w.findings = append(w.findings, diag.Finding{
 		Rule: rule, Severity: severity, Message: message, Resource: w.ref, Path: w.path(), Location: w.doc.Location(n),
 	})
@@ -101,6 +123,10 @@ func (w *walker) unknownField(key *yaml.Node, known func(yield func(string) bool
 	}
 	w.pushKey(name)
 	defer w.pop()
+	if len(w.findings) >= maxFindings {
+		w.more++
+		return
+	}
 	message := fmt.Sprintf("unknown field %q in %s", name, w.parent())
 	nearest := closest(name, known)
 	if nearest != "" {
