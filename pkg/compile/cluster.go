@@ -8,6 +8,7 @@ import (
 	udpa "github.com/cncf/xds/go/udpa/type/v1"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/structpb"
 	networking "istio.io/api/networking/v1alpha3"
@@ -43,17 +44,25 @@ func (b *builder) clusters() []*clusterv3.Cluster {
 	return kept
 }
 
-// clusterBuilder builds the clusters of one proxy. It holds what many of them share.
+// clusterBuilder builds the clusters of one proxy. Beside the proxy's it holds messages that many clusters have in common, made once and never
+// changed.
 type clusterBuilder struct {
 	*endpointBuilder
-	// exchange is the cluster filter of Istio's build, made once.
+	// exchange is the cluster filter of Istio's build.
 	exchange []*clusterv3.Filter
-	// plaintext is what endpoints without mTLS get, made once.
-	plaintext *clusterv3.Cluster_TransportSocketMatch
-	// names are the identities of a service's endpoints, those of the service last asked for.
-	names         []string
-	namesOf       *model.Service
+	// plaintext is what endpoints without mTLS get, and certificate and roots the secrets of those with.
+	plaintext          *clusterv3.Cluster_TransportSocketMatch
+	certificate, roots *tlsv3.SdsSecretConfig
+	// unlimited are the circuit breakers of clusters without a connection pool.
+	unlimited *clusterv3.CircuitBreakers
+	// discovery is how clusters are told their endpoints.
+	discovery     *corev3.ConfigSource
 	passthroughOf *anypb.Any
+	// names are the identities of a service's endpoints, and described is its entry in metadata: those of the service last asked for.
+	names       []string
+	namesOf     *model.Service
+	described   *structpb.Value
+	describedOf *model.Service
 }
 
 // setConnectionPool writes what a connection pool asks for, and returns the part that ends up in the HTTP options.
@@ -61,8 +70,15 @@ func (b *clusterBuilder) setConnectionPool(c *clusterv3.Cluster, policy trafficP
 	mesh := b.mesh.Settings.Mesh
 	pool := policy.connectionPool
 	c.ConnectTimeout = translate.ConnectTimeout(pool.value, mesh.GetConnectTimeout())
-	c.CircuitBreakers = translate.CircuitBreakers(pool.value, policy.retryBudget.value)
-	b.sources.Add(c.CircuitBreakers, pool.from, policy.retryBudget.from)
+	if pool.value == nil && policy.retryBudget.value == nil {
+		if b.unlimited == nil {
+			b.unlimited = translate.CircuitBreakers(nil, nil)
+		}
+		c.CircuitBreakers = b.unlimited
+	} else {
+		c.CircuitBreakers = translate.CircuitBreakers(pool.value, policy.retryBudget.value)
+		b.sources.Add(c.CircuitBreakers, pool.from, policy.retryBudget.from)
+	}
 	if keepalive := translate.TCPKeepalive(mesh.GetTcpKeepalive(), pool.value); keepalive != nil {
 		c.UpstreamConnectionOptions = keepalive
 		b.sources.Add(keepalive, pool.from)
@@ -97,20 +113,25 @@ func (b *clusterBuilder) metadataExchangeFilters() []*clusterv3.Filter {
 }
 
 // istioMetadata is filter_metadata.istio of a cluster, by which telemetry tells services apart: the services behind it, and further fields.
-func istioMetadata(services []*model.Service, fields map[string]*structpb.Value) *corev3.Metadata {
+func (b *clusterBuilder) istioMetadata(services []*model.Service, fields map[string]*structpb.Value) *corev3.Metadata {
 	values := make([]*structpb.Value, len(services))
 	for i, s := range services {
-		values[i] = structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+		values[i] = b.describe(s)
+	}
+	fields["services"] = structpb.NewListValue(&structpb.ListValue{Values: values})
+	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"istio": {Fields: fields}}}
+}
+
+func (b *clusterBuilder) describe(s *model.Service) *structpb.Value {
+	if b.describedOf != s {
+		b.describedOf = s
+		b.described = structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
 			"host":      structpb.NewStringValue(s.Hostname),
 			"name":      structpb.NewStringValue(s.Name),
 			"namespace": structpb.NewStringValue(s.Namespace),
 		}})
 	}
-	if fields == nil {
-		fields = map[string]*structpb.Value{}
-	}
-	fields["services"] = structpb.NewListValue(&structpb.ListValue{Values: values})
-	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"istio": {Fields: fields}}}
+	return b.described
 }
 
 // statName is the name of a cluster in statistics: the cluster's own, or what MeshConfig's pattern makes of the service. The semicolon tells

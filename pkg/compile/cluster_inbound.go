@@ -200,7 +200,7 @@ func (b *clusterBuilder) describeInbound(c *clusterv3.Cluster, t inboundTarget) 
 			fields["config"] = structpb.NewStringValue(translate.ConfigPath(rule.From[0].Resource))
 			b.sources.Add(c, rule.PolicyFrom)
 		}
-		c.Metadata = istioMetadata(t.servicesOnPort(), fields)
+		c.Metadata = b.istioMetadata(t.servicesOnPort(), fields)
 	}
 	if pool := b.sidecarPool(t.number); pool.value != nil {
 		policy.connectionPool = pool

@@ -176,14 +176,14 @@ func (b *clusterBuilder) outboundCluster(t outboundTarget) *clusterv3.Cluster {
 func (b *clusterBuilder) setDiscovery(c *clusterv3.Cluster, t outboundTarget) bool {
 	switch t.kind {
 	case clusterv3.Cluster_EDS:
-		c.EdsClusterConfig = &clusterv3.Cluster_EdsClusterConfig{
-			ServiceName: c.Name,
-			EdsConfig: &corev3.ConfigSource{
+		if b.discovery == nil {
+			b.discovery = &corev3.ConfigSource{
 				ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
 				InitialFetchTimeout:   durationpb.New(0),
 				ResourceApiVersion:    corev3.ApiVersion_V3,
-			},
+			}
 		}
+		c.EdsClusterConfig = &clusterv3.Cluster_EdsClusterConfig{ServiceName: c.Name, EdsConfig: b.discovery}
 	case clusterv3.Cluster_STRICT_DNS, clusterv3.Cluster_LOGICAL_DNS:
 		endpoints := b.localityEndpoints(t)
 		if len(endpoints) == 0 {
@@ -248,7 +248,7 @@ func (b *clusterBuilder) outboundMetadata(t outboundTarget) *corev3.Metadata {
 			fields["alpn_override"] = structpb.NewStringValue("false")
 		}
 	}
-	return istioMetadata([]*model.Service{t.service}, fields)
+	return b.istioMetadata([]*model.Service{t.service}, fields)
 }
 
 // originatesTLS tells whether the rule asks for TLS that is not the mesh's own.

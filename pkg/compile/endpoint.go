@@ -52,6 +52,8 @@ type endpointBuilder struct {
 	// gateways lead into other networks; factor is what weights are multiplied by so that gateways can share them, 0 where there are none.
 	gateways map[string][]networkGateway
 	factor   uint32
+	// mtls marks endpoints for mTLS, made once.
+	mtls *structpb.Struct
 }
 
 func (b *builder) newEndpointBuilder() *endpointBuilder {
@@ -151,7 +153,7 @@ func (b *endpointBuilder) lbEndpoint(e *model.Endpoint, mtls bool) *endpointv3.L
 	out := &endpointv3.LbEndpoint{
 		HostIdentifier:      &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: endpointAddress(e.Address, e.Port)}},
 		LoadBalancingWeight: wrapperspb.UInt32(max(1, e.Weight)),
-		Metadata:            endpointMetadata(b.workloadOf(e), mtls),
+		Metadata:            b.endpointMetadata(b.workloadOf(e), mtls),
 	}
 	if watched(e.Source) {
 		out.HealthStatus = corev3.HealthStatus_HEALTHY
@@ -176,12 +178,15 @@ func (b *builder) workloadOf(e *model.Endpoint) string {
 	return strings.Join([]string{e.WorkloadName, e.Namespace, service, revision, b.mesh.Settings.ClusterID}, ";")
 }
 
-func endpointMetadata(workload string, mtls bool) *corev3.Metadata {
+func (b *endpointBuilder) endpointMetadata(workload string, mtls bool) *corev3.Metadata {
 	out := &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{
 		"istio": {Fields: map[string]*structpb.Value{"workload": structpb.NewStringValue(workload)}},
 	}}
 	if mtls {
-		out.FilterMetadata[socketMatchKey] = &structpb.Struct{Fields: map[string]*structpb.Value{"tlsMode": structpb.NewStringValue(mtlsMode)}}
+		if b.mtls == nil {
+			b.mtls = &structpb.Struct{Fields: map[string]*structpb.Value{"tlsMode": structpb.NewStringValue(mtlsMode)}}
+		}
+		out.FilterMetadata[socketMatchKey] = b.mtls
 	}
 	return out
 }

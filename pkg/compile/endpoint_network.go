@@ -143,7 +143,7 @@ func (b *endpointBuilder) acrossNetworks(groups []*localityGroup) []*localityGro
 			lb := &endpointv3.LbEndpoint{
 				HostIdentifier:      &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: endpointAddress(way.address, way.port)}},
 				LoadBalancingWeight: wrapperspb.UInt32(max(1, weights[way])),
-				Metadata:            endpointMetadata(";;;;", true),
+				Metadata:            b.endpointMetadata(";;;;", true),
 			}
 			b.sources.Add(lb, from[way]...)
 			g.add(&model.Endpoint{Address: way.address, Port: way.port, TLSMode: mtlsMode}, lb)

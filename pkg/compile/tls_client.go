@@ -139,8 +139,14 @@ func (b *clusterBuilder) identities(svc *model.Service) []string {
 
 // meshClientTLS is the client's half of the mesh's mTLS.
 func (b *clusterBuilder) meshClientTLS(sni string, names []string, protocol translate.UpstreamProtocol) *tlsv3.UpstreamTlsContext {
-	common := b.meshCommonTLS(exactMatches(names))
-	common.TlsParams = clientTLSParameters()
+	if b.certificate == nil {
+		b.certificate, b.roots = b.workloadSDS(workloadSecret), b.workloadSDS(rootSecret)
+	}
+	common := &tlsv3.CommonTlsContext{
+		TlsParams:                      clientTLSParameters(),
+		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{b.certificate},
+		ValidationContextType:          combinedValidation(b.roots, exactMatches(names)),
+	}
 	common.AlpnProtocols = alpnMeshTCP()
 	if protocol == translate.HTTP2 {
 		common.AlpnProtocols = append(common.AlpnProtocols, "h2")
