@@ -204,7 +204,7 @@ func (t *gatewayTable) virtualHost(h *gatewayHost) *routev3.VirtualHost {
 		Name:                       hostPort(h.host, h.port),
 		Domains:                    []string{h.host},
 		Routes:                     catchAllLast(h.routes),
-		IncludeRequestAttemptCount: true,
+		IncludeRequestAttemptCount: t.countsAttempts(),
 	}
 	if h.tlsOnly {
 		vh.RequireTls = routev3.VirtualHost_ALL
