@@ -106,7 +106,7 @@ func unmet(rule Rule, present map[string]bool) string {
 	for _, need := range rule.Needs {
 		kinds := strings.Split(need, "|")
 		if !slices.ContainsFunc(kinds, func(k string) bool { return present[k] }) {
-			return strings.Join(kinds, " or ")
+			return strings.ReplaceAll(strings.Join(kinds, " or "), "Workload", "workload (Pod, Deployment…)")
 		}
 	}
 	return ""
