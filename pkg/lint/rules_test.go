@@ -1,0 +1,144 @@
+package lint_test
+
+import (
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/meshc/meshc/pkg/diag"
+	"github.com/meshc/meshc/pkg/lint"
+	"github.com/meshc/meshc/pkg/lint/rules"
+	"github.com/meshc/meshc/pkg/model"
+)
+
+var update = flag.Bool("update", false, "rewrite the rules' expected.txt and docs/rules")
+
+// TestRules walks the rule folders: each fires on its bad example as expected.txt has it and is silent on its good one.
+func TestRules(t *testing.T) {
+	all, err := lint.Rules(lint.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range all {
+		t.Run(rule.Name, func(t *testing.T) {
+			t.Parallel()
+			for field, text := range map[string]string{
+				"title": rule.Title, "why": rule.Why, "description": rule.Description, "fix": rule.Fix, "bad.yaml": rule.Bad, "good.yaml": rule.Good,
+			} {
+				if strings.TrimSpace(text) == "" {
+					t.Errorf("%s is missing", field)
+				}
+			}
+			bad := only(rule.Name, findings(t, rules.Builtin(), rule.Name+"/bad.yaml"))
+			if bad == "" {
+				t.Errorf("silent on bad.yaml")
+			}
+			golden(t, filepath.Join("rules", filepath.FromSlash(rule.Name), "expected.txt"), bad)
+			for _, f := range findings(t, rules.Builtin(), rule.Name+"/good.yaml") {
+				if f.Rule == rule.Name || f.Severity == diag.Error {
+					t.Errorf("good.yaml: %s", line(f))
+				}
+			}
+		})
+	}
+}
+
+// TestRulePages holds docs/rules against what the rule folders say.
+func TestRulePages(t *testing.T) {
+	all, err := lint.Rules(lint.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs := filepath.Join("..", "..", "docs", "rules")
+	pages := map[string]bool{"README.md": true}
+	var index strings.Builder
+	index.WriteString("# Rules\n\nMade from the rule folders under `pkg/lint/rules`; `meshc explain RULE` shows the same.\n\n| rule | severity | what is wrong | also known as |\n|---|---|---|---|\n")
+	for _, rule := range all {
+		page := rule.Name + ".md"
+		pages[page] = true
+		fmt.Fprintf(&index, "| [%s](%s) | %s | %s | %s |\n", rule.Name, page, rule.Severity, rule.Title, strings.Join(rule.Aliases, ", "))
+		golden(t, filepath.Join(docs, filepath.FromSlash(page)), rule.Markdown())
+	}
+	golden(t, filepath.Join(docs, "README.md"), index.String())
+	err = filepath.WalkDir(docs, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, _ := filepath.Rel(docs, path)
+		if !pages[filepath.ToSlash(rel)] {
+			t.Errorf("%s: there is no such rule", path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func load(t testing.TB, files fs.FS, paths ...string) *model.Mesh {
+	t.Helper()
+	mesh, err := model.Load(t.Context(), model.Options{FS: files}, paths...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mesh
+}
+
+func findings(t testing.TB, files fs.FS, paths ...string) []diag.Finding {
+	t.Helper()
+	report, err := lint.Run(t.Context(), load(t, files, paths...), lint.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report.Findings
+}
+
+func only(rule string, findings []diag.Finding) string {
+	var b strings.Builder
+	for _, f := range findings {
+		if f.Rule == rule {
+			b.WriteString(line(f) + "\n")
+		}
+	}
+	return b.String()
+}
+
+func line(f diag.Finding) string {
+	text := fmt.Sprintf("%d:%d %s %s %s: %s", f.Location.Line, f.Location.Column, f.Severity, f.Rule, f.Path, f.Message)
+	for _, r := range f.Related {
+		text += fmt.Sprintf("\n  %d:%d %s", r.Location.Line, r.Location.Column, r.Message)
+	}
+	if f.Fix != nil {
+		text += "\n  fix: " + f.Fix.Description
+		for _, e := range f.Fix.Edits {
+			text += fmt.Sprintf("\n  %d:%d-%d %q", e.Location.Line, e.Location.Column, e.Location.EndColumn, e.NewText)
+		}
+	}
+	return text
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
