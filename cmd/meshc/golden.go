@@ -69,7 +69,7 @@ func compileDocuments(ctx context.Context, s Streams, mesh *model.Mesh, proxies 
 	defer bar.end()
 	err := eachProxy(ctx, proxies, func(i int, p *model.Proxy) error {
 		defer bar.step()
-		doc, err := emit.NewDocument(compiler.Compile(p))
+		doc, err := emit.CompileDocument(func() *compile.Configuration { return compiler.Compile(p) })
 		docs[i] = doc
 		return err
 	})

@@ -17,16 +17,23 @@ type Document struct {
 	// SourceMap leads to the YAML behind it; nil where that is not known. For a compiled document it is made when first needed.
 	SourceMap *SourceMap
 
-	cfg *compile.Configuration
+	compile func() *compile.Configuration
 }
 
-// NewDocument writes the bootstrap of a configuration.
+// NewDocument writes the bootstrap of a configuration, and keeps the configuration.
 func NewDocument(cfg *compile.Configuration) (Document, error) {
+	return CompileDocument(func() *compile.Configuration { return cfg })
+}
+
+// CompileDocument writes the bootstrap of the configuration that the function returns, and keeps the function alone: a mesh of a thousand
+// proxies is compared without its thousand configurations in memory, and the few whose YAML lines are asked for are compiled again.
+func CompileDocument(compile func() *compile.Configuration) (Document, error) {
+	cfg := compile()
 	text, err := Bootstrap(cfg)
 	if err != nil {
 		return Document{}, err
 	}
-	return Document{ID: cfg.Proxy.ID(), Bootstrap: text, cfg: cfg}, nil
+	return Document{ID: cfg.Proxy.ID(), Bootstrap: text, compile: compile}, nil
 }
 
 // Documents writes the bootstraps of several configurations, ordered by proxy.
@@ -49,8 +56,8 @@ func sortDocuments(docs []Document) {
 
 // sources returns the source map, nil where there is none.
 func (d *Document) sources() (*SourceMap, error) {
-	if d.SourceMap == nil && d.cfg != nil {
-		_, m, err := bootstrapAndMap(d.cfg)
+	if d.SourceMap == nil && d.compile != nil {
+		_, m, err := bootstrapAndMap(d.compile())
 		if err != nil {
 			return nil, err
 		}
