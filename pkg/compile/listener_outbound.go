@@ -159,57 +159,49 @@ type outboundPort struct {
 	// vip is the service's address at which the port is offered, which may be a subnet; "" for none.
 	vip    string
 	egress *model.EgressListener
+	// forwardProxy is set for an egress listener that clients use as an HTTP proxy: nothing but HTTP comes in.
+	forwardProxy bool
 }
 
-// addEgress plans the listeners of one egress listener of the Sidecar
-// (https://istio.io/latest/docs/reference/config/networking/sidecar/#IstioEgressListener).
+// addEgress plans the listeners of one egress listener of the Sidecar: on its own port, or, for the catch-all that comes last, on each port of
+// each service that those before it have left (https://istio.io/latest/docs/reference/config/networking/sidecar/#IstioEgressListener).
 func (p *outboundPlan) addEgress(egress *model.EgressListener) {
-	bindToPort := p.b.interception() == interceptNone || egress.Spec.GetCaptureMode() == networking.CaptureMode_NONE
 	address := egress.Spec.GetBind()
-	if port := egress.Spec.GetPort(); port != nil {
-		if address == "" {
-			address = wildcardAddress
-			if bindToPort {
-				address = localAddress
-			}
+	o := outboundPort{egress: egress, address: address}
+	o.bindToPort = p.b.interception() == interceptNone || egress.Spec.GetCaptureMode() == networking.CaptureMode_NONE ||
+		strings.HasPrefix(address, unixPrefix)
+	if address == "" && o.bindToPort {
+		o.address = localAddress
+	}
+	if spec := egress.Spec.GetPort(); spec != nil {
+		o.port = &model.Port{
+			Number: spec.GetNumber(), Name: spec.GetName(), Protocol: model.ParseProtocol(spec.GetProtocol()), Source: egress.Source,
 		}
-		p.addEgressPort(egress, port, address, bindToPort)
-		return
+		o.forwardProxy = strings.EqualFold(spec.GetProtocol(), "HTTP_PROXY")
+	} else {
+		for _, l := range p.listeners {
+			l.locked = true
+		}
 	}
-	for _, l := range p.listeners {
-		l.locked = true
-	}
-	if address == "" && bindToPort {
-		address = localAddress
-	}
-	for _, service := range servicesByOrigin(egress.Services) {
-		for _, vip := range listenAddresses(service) {
-			for _, port := range service.Ports {
-				if p.b.reservedPort(address, port.Number, port.Protocol) {
-					continue
-				}
-				p.addService(outboundPort{
-					service: service, port: port, address: address, bindToPort: bindToPort, vip: vip, egress: egress,
-				})
-			}
+	for _, o.service = range servicesByOrigin(egress.Services) {
+		for _, o.vip = range listenAddresses(o.service) {
+			p.addService(o)
 		}
 	}
 }
 
-// addEgressPort plans the one listener of an egress listener with a port of its own.
-func (p *outboundPlan) addEgressPort(egress *model.EgressListener, spec *networking.SidecarPort, address string, bindToPort bool) {
-	port := &model.Port{
-		Number: spec.GetNumber(), Name: spec.GetName(), Protocol: model.ParseProtocol(spec.GetProtocol()), Source: egress.Source,
-	}
-	if p.b.reservedPort(address, port.Number, port.Protocol) {
+// addService plans the port that is asked for, or else each of the service's.
+func (p *outboundPlan) addService(o outboundPort) {
+	if o.port != nil {
+		if !p.b.reservedPort(o.address, o.port.Number, o.port.Protocol) {
+			p.add(o)
+		}
 		return
 	}
-	for _, service := range servicesByOrigin(egress.Services) {
-		vip := ""
-		if addresses := listenAddresses(service); len(addresses) > 0 {
-			vip = addresses[0]
+	for _, o.port = range o.service.Ports {
+		if !p.b.reservedPort(o.address, o.port.Number, o.port.Protocol) {
+			p.addServicePort(o)
 		}
-		p.add(outboundPort{service: service, port: port, address: address, bindToPort: bindToPort, vip: vip, egress: egress})
 	}
 }
 
@@ -239,9 +231,9 @@ func listenAddresses(service *model.Service) []string {
 	return out
 }
 
-// addService plans a port of a service for the catch-all egress listener. A headless service that does not speak HTTP has a listener for
+// addServicePort plans a port of a service for the catch-all egress listener. A headless service that does not speak HTTP has a listener for
 // each of its endpoints, since only the address tells such services apart.
-func (p *outboundPlan) addService(o outboundPort) {
+func (p *outboundPlan) addServicePort(o outboundPort) {
 	perEndpoint := o.address == "" && o.service.Resolution == model.Passthrough && o.vip == wildcardAddress &&
 		(o.port.Protocol.IsTCP() || o.port.Protocol.IsUnsupported())
 	if !perEndpoint {
@@ -295,7 +287,7 @@ func (p *outboundPlan) newListener(o outboundPort, subnets []string) *outboundLi
 		address: o.address, port: o.port.Number, bindToPort: o.bindToPort,
 		carries: trafficOf(o.port.Protocol), protocol: o.port.Protocol, chains: p.chains(o, subnets),
 	}
-	if l.carries == trafficHTTP && l.address == wildcardAddress {
+	if l.carries == trafficHTTP && l.address == wildcardAddress && !o.forwardProxy {
 		// Whatever does not look like HTTP passes through such a listener.
 		l.carries, l.protocol = trafficAny, model.Unsupported
 	}
@@ -354,7 +346,7 @@ func (p *outboundPlan) httpChain(o outboundPort) *outboundChain {
 		sources: []resource.Source{o.port.Source},
 	}
 	sniffed := o.port.Protocol.IsUnsupported()
-	c.plaintextHTTP = sniffed || o.address == wildcardAddress
+	c.plaintextHTTP = sniffed || o.address == wildcardAddress && !o.forwardProxy
 	switch {
 	case o.port.Number == 0:
 		c.routeName = o.address

@@ -416,6 +416,18 @@ spec:
 `,
 		},
 		{
+			name: "a TCP port without an address is at the services' own",
+			world: services + `
+  egress:
+  - port: {number: 9000, protocol: TCP, name: eg}
+    hosts: ["*/*"]
+`,
+			want: `
+10.96.0.1_9000
+  any -> outbound|9000||a.shop.svc.cluster.local
+`,
+		},
+		{
 			name: "clients that connect themselves: localhost, an address, a socket",
 			world: services + `
   egress:
@@ -435,8 +447,20 @@ spec:
   any -> routes 80
 127.0.0.2_9000 bound
   any -> outbound|9000||a.shop.svc.cluster.local
-unix:///var/run/egress.sock
+unix:///var/run/egress.sock bound
   any -> routes unix:///var/run/egress.sock
+`,
+		},
+		{
+			name: "a forward proxy",
+			world: services + `
+  egress:
+  - port: {number: 3128, protocol: HTTP_PROXY, name: proxy}
+    hosts: ["*/*"]
+`,
+			want: `
+0.0.0.0_3128
+  any -> routes 3128
 `,
 		},
 		{

@@ -2,7 +2,6 @@ package compile
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -51,7 +50,6 @@ func (b *builder) forwardProxy() *listenerv3.Listener {
 		ListenerFiltersTimeout:           durationpb.New(0),
 	}
 	m := b.connectionManager(httpConnection{direction: outbound, statPrefix: "outbound_" + l.Name, routeName: httpProxyRoute})
-	m.Proxy_100Continue = false
 	m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{AllowAbsoluteUrl: wrapperspb.Bool(true)}
 	l.FilterChains = []*listenerv3.FilterChain{{
 		Filters:                       []*listenerv3.Filter{b.networkFilter(httpConnectionManagerName, m)},
@@ -160,5 +158,3 @@ func (b *builder) listenerFilter(name string, config proto.Message) *listenerv3.
 		Name: name, ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: b.sources.Pack(config)},
 	}
 }
-
-func trimUnix(address string) string { return strings.TrimPrefix(address, "unix://") }
