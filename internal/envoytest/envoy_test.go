@@ -75,7 +75,7 @@ mkdir -p "$2/envoy/_bin" && echo binary > "$2/envoy/_bin/envoy"
 	}
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	t.Setenv("MESHC_ENVOY", "")
-	t.Setenv("MESHC_ENVOY_CACHE", cache)
+	t.Setenv("MESHC_TEST_CACHE", cache)
 	var wg sync.WaitGroup
 	for range 5 {
 		wg.Go(func() {

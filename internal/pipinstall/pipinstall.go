@@ -2,56 +2,59 @@
 package pipinstall
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
-// Dir installs a requirement (name==version) once and returns the folder that holds its packages. Concurrent callers wait for one
-// another. The folder lies in MESHC_TEST_CACHE, or else in the user's cache folder.
+// Dir returns the folder that holds a requirement (NAME==VERSION), which pip installs if it is not there yet, and what it needs. Tests of
+// several packages may come here at once: one installs, the others wait. The folder lies in $MESHC_TEST_CACHE, or else in meshc-tests of
+// the user's cache folder, and is complete or absent.
 func Dir(requirement string) (string, error) {
 	base := os.Getenv("MESHC_TEST_CACHE")
 	if base == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
-			return "", err
+			return "", fmt.Errorf("nowhere to keep %s: %w; set MESHC_TEST_CACHE to a folder", requirement, err)
 		}
 		base = filepath.Join(cache, "meshc-tests")
 	}
 	dir := filepath.Join(base, strings.ReplaceAll(requirement, "==", "-"))
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
 	if err := os.MkdirAll(base, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := lock(dir + ".lock")
+	unlock, err := lockedfile.MutexAt(dir + ".lock").Lock()
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	done := filepath.Join(dir, ".installed")
-	if _, err := os.Stat(done); err == nil {
+	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
-	if err := os.RemoveAll(dir); err != nil {
-		return "", err
-	}
-	cmd := exec.Command("python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore", "--target", dir, requirement)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("pip install %s: %w\n%s", requirement, err, out)
-	}
-	return dir, os.WriteFile(done, nil, 0o644)
+	return dir, install(requirement, dir)
 }
 
-func lock(name string) (unlock func(), err error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
+// install puts the packages beside dir first and renames them.
+func install(requirement, dir string) error {
+	fresh, err := os.MkdirTemp(filepath.Dir(dir), ".fresh-*")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, err
+	defer os.RemoveAll(fresh)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	pip := exec.CommandContext(ctx, "python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", fresh, requirement)
+	if out, err := pip.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(pip.Args, " "), err, out)
 	}
-	return func() { f.Close() }, nil
+	return os.Rename(fresh, dir)
 }
