@@ -13,6 +13,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/meshc/meshc/pkg/diag"
 )
 
 // message fills a protobuf message from a node, by the JSON mapping as Istio's API types apply it: durations as Go writes them, enums by
@@ -77,7 +79,7 @@ func jsonNames(fields protoreflect.FieldDescriptors) func(yield func(string) boo
 // oneof reports a second field of those that exclude each other.
 func (w *walker) oneof(m protoreflect.Message, oneof protoreflect.OneofDescriptor, fd protoreflect.FieldDescriptor, key *yaml.Node) {
 	if other := m.WhichOneof(oneof); other != nil && other != fd {
-		w.report("schema/one-of", "error", key, fmt.Sprintf("%s: only one of %q and %q may be set", w.field(), other.JSONName(), fd.JSONName()))
+		w.report("schema/one-of", diag.Error, key, fmt.Sprintf("%s: only one of %q and %q may be set", w.field(), other.JSONName(), fd.JSONName()))
 	}
 }
 

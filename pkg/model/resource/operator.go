@@ -62,7 +62,7 @@ type IstioGatewayK8s struct {
 	PodAnnotations     map[string]string   `json:"podAnnotations"`
 	ServiceAnnotations map[string]string   `json:"serviceAnnotations"`
 	Service            IstioGatewayService `json:"service"`
-	// Other holds what has no effect on proxies.
+	// Overlays are patches to the manifests, free-form.
 	Overlays []any `json:"overlays"`
 }
 
