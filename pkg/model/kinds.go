@@ -1,6 +1,11 @@
 package model
 
-import "github.com/meshc/meshc/pkg/model/resource"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/meshc/meshc/pkg/model/resource"
+)
 
 // All returns the resources whose object has the Go type T, in the mesh's order: All[*networking.VirtualService](m).
 func All[T any](m *Mesh) []resource.Of[T] {
@@ -18,10 +23,12 @@ func (m *Mesh) OfKind(kind, group string) []*resource.Resource { return m.byKind
 
 // Find returns the resource with the name, nil where there is none; namespace is "" for cluster-scoped kinds.
 func (m *Mesh) Find(kind, group, namespace, name string) *resource.Resource {
-	for _, r := range m.OfKind(kind, group) {
-		if r.Namespace == namespace && r.Name == name {
-			return r
-		}
+	all := m.OfKind(kind, group)
+	i, found := slices.BinarySearchFunc(all, [2]string{namespace, name}, func(r *resource.Resource, want [2]string) int {
+		return cmp.Or(cmp.Compare(r.Namespace, want[0]), cmp.Compare(r.Name, want[1]))
+	})
+	if !found {
+		return nil
 	}
-	return nil
+	return all[i]
 }
