@@ -116,40 +116,50 @@ func (b *builder) mergeGateways() *mergedGateways {
 		secure:         map[uint32]map[string]bool{},
 		names:          map[uint32]tlsNames{},
 	}
-	targets := b.gatewayTargets()
+	targets := slices.Clone(b.mesh.ServiceTargets(b.proxy))
+	slices.SortStableFunc(targets, func(x, y model.ServiceTarget) int { return cmp.Compare(x.Service.Hostname, y.Service.Hostname) })
 	for _, gw := range b.mesh.GatewaysFor(b.proxy) {
 		for i, spec := range gw.Spec.GetServers() {
-			if spec.GetPort() == nil {
-				continue
+			for _, number := range listenPorts(gw, spec.GetPort(), targets) {
+				server := &gatewayServer{
+					gateway: gw, index: i, spec: spec,
+					hosts:    serverHosts(spec.GetHosts(), gw.Namespace),
+					protocol: model.ParseProtocol(spec.GetPort().GetProtocol()),
+				}
+				server.routeName = gatewayRouteName(server, number)
+				m.add(server, gatewayPortKey{number: number, protocol: spec.GetPort().GetProtocol(), bind: spec.GetBind()})
 			}
-			server := &gatewayServer{
-				gateway: gw, index: i, spec: spec,
-				hosts:    serverHosts(spec.GetHosts(), gw.Namespace),
-				protocol: model.ParseProtocol(spec.GetPort().GetProtocol()),
-			}
-			number := spec.GetPort().GetNumber()
-			if target, ok := targets[number]; ok {
-				number = target
-			}
-			server.routeName = gatewayRouteName(server, number)
-			m.add(server, gatewayPortKey{number: number, protocol: spec.GetPort().GetProtocol(), bind: spec.GetBind()})
 		}
 	}
 	return &m.mergedGateways
 }
 
-// gatewayTargets maps ports of the services before the gateway to the ports that its pods listen on. A Gateway names the former; the
-// number itself is used where no service has it.
-func (b *builder) gatewayTargets() map[uint32]uint32 {
-	targets := slices.Clone(b.mesh.ServiceTargets(b.proxy))
-	slices.SortStableFunc(targets, func(x, y model.ServiceTarget) int { return cmp.Compare(x.Service.Hostname, y.Service.Hostname) })
-	ports := map[uint32]uint32{}
+// gatewayServiceAnnotation names the services that a Gateway is for, where it was made from one of the Gateway API: no selector can say that.
+const gatewayServiceAnnotation = "internal.istio.io/gateway-service"
+
+// listenPorts returns the ports that the proxy opens for a server. A Gateway names the port of the service before the pods, and these listen
+// on its target port; the number itself is used where no service has it. A Gateway that is bound to services opens no port but theirs.
+func listenPorts(gw resource.Of[*networking.Gateway], port *networking.Port, targets []model.ServiceTarget) []uint32 {
+	if port == nil {
+		return nil
+	}
+	if bound, ok := gw.Annotations[gatewayServiceAnnotation]; ok {
+		hosts := strings.Split(bound, ",")
+		var ports []uint32
+		for _, t := range targets {
+			if t.Port.Number == port.GetNumber() && t.Service.Namespace == gw.Namespace && slices.Contains(hosts, t.Service.Hostname) {
+				ports = append(ports, t.TargetPort)
+			}
+		}
+		slices.Sort(ports)
+		return slices.Compact(ports)
+	}
 	for _, t := range targets {
-		if _, ok := ports[t.Port.Number]; !ok {
-			ports[t.Port.Number] = t.TargetPort
+		if t.Port.Number == port.GetNumber() {
+			return []uint32{t.TargetPort}
 		}
 	}
-	return ports
+	return []uint32{port.GetNumber()}
 }
 
 func (m *gatewayMerge) add(s *gatewayServer, key gatewayPortKey) {

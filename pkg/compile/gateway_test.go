@@ -146,6 +146,39 @@ routes https.8443.https.a.shop
 `,
 		},
 		{
+			name: "a Gateway that is bound to services opens their ports alone",
+			world: `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: ingress, namespace: shop}
+spec:
+  hosts: [ingress.example]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{number: 80, targetPort: 8080, name: http, protocol: HTTP}]
+  endpoints: [{address: 10.244.0.1}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata:
+  name: a
+  namespace: shop
+  annotations: {internal.istio.io/gateway-service: "ingress.example,other.example"}
+spec:
+  servers:
+  - port: {number: 80, name: http, protocol: HTTP}
+    hosts: ["*"]
+  - port: {number: 81, name: http-81, protocol: HTTP}
+    hosts: ["*"]
+`,
+			want: `
+listener 0.0.0.0_8080
+  any -> routes http.8080
+routes http.8080
+  blackhole:80 [*] 0 routes
+`,
+		},
+		{
 			name: "servers of one TLS port are told apart by name; a repeated name stays with the first",
 			world: `
 apiVersion: networking.istio.io/v1

@@ -14,6 +14,7 @@ type index struct {
 	services        func() *serviceTable
 	workloads       func() *workloadTable
 	endpoints       func() *endpointTable
+	entryTargets    func() map[string][]ServiceTarget
 	gateways        func() *gatewayTable
 	assumed         func() []assumedGateway
 	proxies         func() []*Proxy
@@ -36,6 +37,7 @@ func (m *Mesh) buildIndex() {
 	m.services = sync.OnceValue(m.buildServices)
 	m.workloads = sync.OnceValue(m.buildWorkloads)
 	m.endpoints = sync.OnceValue(m.buildEndpoints)
+	m.entryTargets = sync.OnceValue(m.buildEntryTargets)
 	m.gateways = sync.OnceValue(m.buildGateways)
 	m.assumed = sync.OnceValue(m.buildAssumedGateways)
 	m.proxies = sync.OnceValue(m.buildProxies)

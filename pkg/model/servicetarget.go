@@ -25,7 +25,7 @@ func (m *Mesh) ServiceTargets(p *Proxy) []ServiceTarget {
 					add(s, port, target)
 				}
 			}
-		case len(s.Selector) == 0 && p.IP != "":
+		case s.Kubernetes && len(s.Selector) == 0 && p.IP != "":
 			for _, port := range s.Ports {
 				for _, e := range m.Endpoints(s, port) {
 					if e.Address == p.IP {
@@ -35,6 +35,9 @@ func (m *Mesh) ServiceTargets(p *Proxy) []ServiceTarget {
 			}
 		}
 	}
+	for _, t := range m.entryTargets()[p.IP] {
+		add(t.Service, t.Port, t.TargetPort)
+	}
 	slices.SortStableFunc(out, func(a, b ServiceTarget) int {
 		return cmp.Or(
 			cmp.Compare(a.TargetPort, b.TargetPort),
@@ -43,6 +46,23 @@ func (m *Mesh) ServiceTargets(p *Proxy) []ServiceTarget {
 		)
 	})
 	return out
+}
+
+// buildEntryTargets finds the ports of ServiceEntries by the addresses of their endpoints. A workload is behind an entry that lists its
+// address, whatever the namespace.
+func (m *Mesh) buildEntryTargets() map[string][]ServiceTarget {
+	byAddress := map[string][]ServiceTarget{}
+	for _, s := range m.Services() {
+		if s.Kubernetes || len(s.Selector) > 0 {
+			continue
+		}
+		for _, port := range s.Ports {
+			for _, e := range m.Endpoints(s, port) {
+				byAddress[e.Address] = append(byAddress[e.Address], ServiceTarget{Service: s, Port: port, TargetPort: e.Port})
+			}
+		}
+	}
+	return byAddress
 }
 
 // origin ranks Kubernetes' services before those of ServiceEntries, as istiod meets them.
