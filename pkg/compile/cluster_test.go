@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/meshc/meshc/pkg/compile"
@@ -88,6 +90,43 @@ func TestStockEnvoyClusters(t *testing.T) {
 		if len(c.GetFilters()) > 0 {
 			t.Errorf("%s has filters: %v", c.Name, c.GetFilters())
 		}
+	}
+}
+
+// TestServerNameClusters holds the clusters that a gateway in AUTO_PASSTHROUGH mode has besides: without TLS of their own, and with
+// endpoints that speak mTLS alone. There is none for hosts outside the mesh.
+func TestServerNameClusters(t *testing.T) {
+	cfg := compiled(t, load(t, "clusters/crossnetwork.yaml"), "eastwest.istio-system")
+	var got []string
+	for _, c := range cfg.Clusters {
+		if c.GetType() == clusterv3.Cluster_EDS && strings.Contains(c.GetName(), "80") {
+			got = append(got, fmt.Sprintf("%s tls=%t", c.GetName(), len(c.GetTransportSocketMatches()) > 0))
+		}
+	}
+	for _, e := range cfg.Endpoints {
+		for _, g := range e.GetEndpoints() {
+			for _, lb := range g.GetLbEndpoints() {
+				if address := lb.GetEndpoint().GetAddress().GetSocketAddress(); address.GetPortValue() == 8080 {
+					got = append(got, e.GetClusterName()+" "+address.GetAddress())
+				}
+			}
+		}
+	}
+	want := []string{
+		"outbound_.80_._.cart.shop.svc.cluster.local tls=false",
+		"outbound_.80_.v1_.cart.shop.svc.cluster.local tls=false",
+		"outbound|80|v1|cart.shop.svc.cluster.local tls=true",
+		"outbound|80||cart.shop.svc.cluster.local tls=true",
+		"outbound|80||outside.example.com tls=false",
+		"outbound_.80_._.cart.shop.svc.cluster.local 10.244.0.41",
+		"outbound_.80_.v1_.cart.shop.svc.cluster.local 10.244.0.41",
+		"outbound|80|v1|cart.shop.svc.cluster.local 10.244.0.41",
+		"outbound|80|v1|cart.shop.svc.cluster.local 10.244.0.42",
+		"outbound|80||cart.shop.svc.cluster.local 10.244.0.41",
+		"outbound|80||cart.shop.svc.cluster.local 10.244.0.42",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
