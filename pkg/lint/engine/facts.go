@@ -338,14 +338,15 @@ func (f *facts) settingsTerm() *ast.Term {
 	return ast.ObjectTerm(
 		item("rootNamespace", ast.StringTerm(s.RootNamespace())), item("trustDomain", ast.StringTerm(s.TrustDomain())),
 		item("domainSuffix", ast.StringTerm(s.DomainSuffix)), item("autoMtls", ast.BooleanTerm(auto)), item("allowAny", ast.BooleanTerm(open)),
+		item("injectByDefault", ast.BooleanTerm(s.EnableNamespacesByDefault)),
 		item("accessLogFile", ast.StringTerm(s.Mesh.GetAccessLogFile())),
 		item("accessLogProviders", ast.IntNumberTerm(len(s.Mesh.GetDefaultProviders().GetAccessLogging()))),
 	)
 }
 
-// namespacesTerm: mesh.namespaces(): those that a Namespace stands for or a resource names.
+// namespacesTerm: mesh.namespaces(): those that a Namespace stands for, that a resource is in, or that every cluster has.
 func (f *facts) namespacesTerm() *ast.Term {
-	names := map[string]bool{}
+	names := map[string]bool{"default": true, "kube-system": true, f.mesh.Settings.RootNamespace(): true}
 	for _, r := range f.resources {
 		if r.Kind == "Namespace" && r.Group() == "" {
 			names[r.Name] = true

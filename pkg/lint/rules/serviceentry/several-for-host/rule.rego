@@ -1,0 +1,45 @@
+package serviceentry.several_for_host
+
+scope(r) := {own(e, r.namespace) | some e in r.spec.exportTo} if count(r.spec.exportTo) > 0
+
+scope(r) := {"*"} if count(object.get(r.spec, "exportTo", [])) == 0
+
+own(e, namespace) := namespace if e == "."
+
+own(e, _) := e if e != "."
+
+meet(a, b) if {
+	some x in scope(a)
+	some y in scope(b)
+	same(x, y)
+}
+
+same("*", _) := true
+
+same(x, y) if {
+	x != "*"
+	y in {"*", x}
+}
+
+protocol(p) := upper(object.get(p, "protocol", "TCP"))
+
+repeated contains [i, other, j] if {
+	some host in input.spec.hosts
+	some other in mesh.resources("ServiceEntry")
+	other.id != input.id
+	host in other.spec.hosts
+	meet(input, other)
+	some i, p in input.spec.ports
+	some j, o in other.spec.ports
+	o.number == p.number
+	protocol(o) == protocol(p)
+}
+
+findings contains {
+	"path": sprintf("spec.ports[%d]", [first]),
+	"message": sprintf("port %d of the host is described by %s too", [input.spec.ports[first].number, concat(", ", sort({sprintf("ServiceEntry %s/%s", [c[1].namespace, c[1].name]) | some c in mine}))]),
+	"related": [{"id": c[1].id, "path": sprintf("spec.ports[%d]", [c[2]]), "message": "the same port of the same host"} | some c in mine],
+} if {
+	first := min({c[0] | some c in repeated})
+	mine := {c | some c in repeated; c[0] == first}
+}
