@@ -19,8 +19,9 @@ type domains struct {
 	// cluster ends the names of all Kubernetes services: .svc.cluster.local.
 	cluster string
 	// ports tells that names are given with their port as well, where several ports share a table.
-	ports   bool
-	aliases map[string][]string
+	ports     bool
+	aliases   map[string][]string
+	addresses func(*model.Service) []string
 
 	hosts map[string]bool // names of virtual hosts
 	taken map[string]bool // lower-case domains
@@ -29,7 +30,7 @@ type domains struct {
 
 func (t *outboundTable) newDomains(groups []*hostGroup, port uint32) *domains {
 	d := &domains{
-		namespace: t.proxy.Namespace, cluster: ".svc." + t.mesh.Settings.DomainSuffix, ports: port == 0, aliases: t.aliases,
+		namespace: t.proxy.Namespace, cluster: ".svc." + t.mesh.Settings.DomainSuffix, ports: port == 0, aliases: t.aliases, addresses: t.addressesOf,
 		hosts: map[string]bool{}, taken: map[string]bool{}, known: map[string]bool{},
 	}
 	for _, g := range groups {
@@ -82,7 +83,7 @@ func (d *domains) of(svc *model.Service, port uint32) (all, short []string) {
 			all = append(all, "*."+name)
 		}
 	}
-	for _, address := range svc.Addresses {
+	for _, address := range d.addresses(svc) {
 		if address != "" && address != "0.0.0.0" {
 			all = d.with(all, address, port)
 		}
@@ -150,6 +151,15 @@ func serviceAliases(services []*model.Service) map[string][]string {
 		}
 	}
 	return out
+}
+
+// addressesOf returns the virtual addresses by which the proxy knows a service: its own, or the one that istiod allocates, which counts only
+// where the proxy answers its workload's DNS queries (https://istio.io/latest/docs/ops/configuration/traffic-management/dns-proxy/).
+func (b *builder) addressesOf(svc *model.Service) []string {
+	if len(svc.Addresses) == 0 && svc.AutoAddress != "" && b.proxyConfig().GetProxyMetadata()["ISTIO_META_DNS_CAPTURE"] == "true" {
+		return []string{svc.AutoAddress}
+	}
+	return svc.Addresses
 }
 
 // hostPort writes HOST:PORT.

@@ -12,7 +12,8 @@ import (
 func domainsSeenFrom(namespace string, ports bool, aliases map[string][]string) *domains {
 	return &domains{
 		namespace: namespace, cluster: ".svc.cluster.local", ports: ports, aliases: aliases,
-		hosts: map[string]bool{}, taken: map[string]bool{}, known: map[string]bool{},
+		addresses: func(svc *model.Service) []string { return svc.Addresses },
+		hosts:     map[string]bool{}, taken: map[string]bool{}, known: map[string]bool{},
 	}
 }
 

@@ -97,9 +97,9 @@ func TestSidecarRoutes(t *testing.T) {
 			},
 		},
 		{
-			name: "a socket that the Sidecar opens; only ports tell hosts apart", proxy: "narrow.shop", routes: "unix:///var/run/egress",
+			name: "a socket that the Sidecar opens; only ports tell hosts apart; the address is an allocated one", proxy: "narrow.shop", routes: "unix:///var/run/egress",
 			want: []string{
-				"a.partner.example:82 [a.partner.example:82 a.partner.example.:82] -> outbound|82||a.partner.example",
+				"a.partner.example:82 [a.partner.example:82 a.partner.example.:82 240.240.86.169:82] -> outbound|82||a.partner.example",
 				"block_all [*] -> 502",
 			},
 		},

@@ -25,7 +25,7 @@ type hostGroup struct {
 // outboundHosts returns the virtual hosts of a port for what an egress listener imports. Port 0 stands for a proxy port or socket through
 // which all ports are reached.
 func (t *outboundTable) outboundHosts(egress *model.EgressListener, port uint32) []*routev3.VirtualHost {
-	if egress.Spec.GetPort().GetProtocol() == "HTTP_PROXY" {
+	if strings.EqualFold(egress.Spec.GetPort().GetProtocol(), "HTTP_PROXY") {
 		port = 0
 	}
 	services := servicesOn(egress.Services, port)
