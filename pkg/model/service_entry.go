@@ -28,7 +28,7 @@ func (m *Mesh) entryServices(r resource.Of[*networking.ServiceEntry]) []*Service
 			ExportTo:        exportTo,
 			SubjectAltNames: r.Spec.GetSubjectAltNames(),
 			Source:          r.At(resource.Index("spec.hosts", i)),
-			created:         created(r.Resource),
+			created:         r.Created,
 		}
 		out = append(out, s)
 	}

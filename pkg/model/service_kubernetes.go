@@ -25,7 +25,7 @@ func (m *Mesh) kubernetesService(r resource.Of[*corev1.Service], madeUp map[stri
 		Selector:   spec.Selector,
 		ExportTo:   exportSet(splitList(r.Annotations[exportToAnnotation]), m.Settings.Mesh.GetDefaultServiceExportTo()),
 		Source:     r.At(""),
-		created:    created(r.Resource),
+		created:    r.Created,
 	}
 	switch {
 	case spec.Type == corev1.ServiceTypeExternalName:

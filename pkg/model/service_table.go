@@ -103,19 +103,6 @@ func madeUpServiceAddresses(services []resource.Of[*corev1.Service]) map[string]
 	return madeUp(madeUpClusterIPs, keys, used)
 }
 
-// created returns the creation time that the resource states; files mostly state none, and then it is zero and names decide.
-func created(r *resource.Resource) time.Time {
-	text, ok := scalarAt(r, "metadata.creationTimestamp")
-	if !ok {
-		return time.Time{}
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}
-	}
-	return t
-}
-
 // byAge orders configuration as istiod does: oldest first, then by name, then by namespace.
 func byAge[T any](all []resource.Of[T]) []resource.Of[T] {
 	type aged struct {
@@ -124,7 +111,7 @@ func byAge[T any](all []resource.Of[T]) []resource.Of[T] {
 	}
 	list := make([]aged, 0, len(all))
 	for _, r := range all {
-		list = append(list, aged{r, created(r.Resource)})
+		list = append(list, aged{r, r.Created})
 	}
 	slices.SortStableFunc(list, func(a, b aged) int {
 		return cmp.Or(a.age.Compare(b.age), cmp.Compare(a.r.Name, b.r.Name), cmp.Compare(a.r.Namespace, b.r.Namespace))
