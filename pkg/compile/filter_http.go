@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 	alpn "istio.io/api/envoy/config/filter/http/alpn/v2alpha1"
+	meshconfig "istio.io/api/mesh/v1alpha1"
 
 	"github.com/meshc/meshc/pkg/model"
 )
@@ -27,7 +28,7 @@ func (b *builder) httpFilters(direction direction, protocol model.Protocol) []*h
 		})
 	}
 	if b.target == IstioProxy {
-		add("istio.metadata_exchange", peerMetadata(direction))
+		add(metadataExchangeName, b.peerMetadata(direction))
 	}
 	if protocol == model.GRPCWeb {
 		add("envoy.filters.http.grpc_web", &grpcwebv3.GrpcWeb{})
@@ -41,20 +42,25 @@ func (b *builder) httpFilters(direction direction, protocol model.Protocol) []*h
 	}
 	add("envoy.filters.http.fault", &faultv3.HTTPFault{})
 	add("envoy.filters.http.cors", &corsv3.Cors{})
-	add("envoy.filters.http.router", &routerv3.Router{})
+	add("envoy.filters.http.router", &routerv3.Router{
+		SuppressEnvoyHeaders: b.proxyConfig().GetProxyHeaders().GetEnvoyDebugHeaders().GetDisabled().GetValue(),
+	})
 	return filters
 }
 
 // peerMetadata configures Istio's exchange of workload names in headers: inbound it reads and answers the caller, outbound the callee.
-func peerMetadata(direction direction) *udpa.TypedStruct {
+// Where ProxyConfig asks for it, callees outside the mesh are not told.
+func (b *builder) peerMetadata(direction direction) *udpa.TypedStruct {
 	side := "upstream"
+	propagated := &structpb.Struct{}
+	mode := b.proxyConfig().GetProxyHeaders().GetMetadataExchangeHeaders().GetMode()
 	if direction == inbound {
 		side = "downstream"
+	} else if mode == meshconfig.ProxyConfig_ProxyHeaders_IN_MESH {
+		propagated = &structpb.Struct{Fields: map[string]*structpb.Value{"skip_external_clusters": structpb.NewBoolValue(true)}}
 	}
-	empty := func(name string) *structpb.Value {
-		return structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
-			name: structpb.NewStructValue(&structpb.Struct{}),
-		}})
+	method := func(name string, settings *structpb.Struct) *structpb.Value {
+		return structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{name: structpb.NewStructValue(settings)}})
 	}
 	list := func(values ...*structpb.Value) *structpb.Value {
 		return structpb.NewListValue(&structpb.ListValue{Values: values})
@@ -62,8 +68,8 @@ func peerMetadata(direction direction) *udpa.TypedStruct {
 	return &udpa.TypedStruct{
 		TypeUrl: "type.googleapis.com/io.istio.http.peer_metadata.Config",
 		Value: &structpb.Struct{Fields: map[string]*structpb.Value{
-			side + "_discovery":   list(empty("istio_headers"), empty("workload_discovery")),
-			side + "_propagation": list(empty("istio_headers")),
+			side + "_discovery":   list(method("istio_headers", &structpb.Struct{}), method("workload_discovery", &structpb.Struct{})),
+			side + "_propagation": list(method("istio_headers", propagated)),
 		}},
 	}
 }

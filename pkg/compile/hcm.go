@@ -61,22 +61,14 @@ func (b *builder) connectionManager(c httpConnection) *hcmv3.HttpConnectionManag
 	b.normalizePaths(m)
 	switch c.direction {
 	case inbound:
-		m.ServerName = "istio-envoy"
-		m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_APPEND_FORWARD
-		m.SetCurrentClientCertDetails = &hcmv3.HttpConnectionManager_SetCurrentClientCertDetails{
-			Subject: wrapperspb.Bool(true), Dns: true, Uri: true,
-		}
 		if c.protocol.IsHTTP2() {
 			m.Http2ProtocolOptions = &corev3.Http2ProtocolOptions{}
 		}
 	case gateway:
-		m.ServerName = "istio-envoy"
 		m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{}
-		m.SetCurrentClientCertDetails = &hcmv3.HttpConnectionManager_SetCurrentClientCertDetails{
-			Subject: wrapperspb.Bool(true), Cert: true, Dns: true, Uri: true,
-		}
-		b.applyTopology(m)
+		m.XffNumTrustedHops = b.proxyConfig().GetGatewayTopology().GetNumTrustedProxies()
 	}
+	b.applyProxyHeaders(m, c.direction)
 	if c.routeConfig != nil {
 		m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: c.routeConfig}
 	} else {
@@ -91,24 +83,6 @@ func (b *builder) connectionManager(c httpConnection) *hcmv3.HttpConnectionManag
 	}
 	b.sources.Add(m, c.sources...)
 	return m
-}
-
-// applyTopology sets what stands in front of a gateway: how many proxies are trusted, and what becomes of a client's certificate
-// (https://istio.io/latest/docs/ops/configuration/traffic-management/network-topologies/).
-func (b *builder) applyTopology(m *hcmv3.HttpConnectionManager) {
-	topology := b.proxyConfig().GetGatewayTopology()
-	m.XffNumTrustedHops = topology.GetNumTrustedProxies()
-	m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_SANITIZE_SET
-	switch topology.GetForwardClientCertDetails() {
-	case meshconfig.ForwardClientCertDetails_SANITIZE:
-		m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_SANITIZE
-	case meshconfig.ForwardClientCertDetails_FORWARD_ONLY:
-		m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_FORWARD_ONLY
-	case meshconfig.ForwardClientCertDetails_APPEND_FORWARD:
-		m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_APPEND_FORWARD
-	case meshconfig.ForwardClientCertDetails_ALWAYS_FORWARD_ONLY:
-		m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_ALWAYS_FORWARD_ONLY
-	}
 }
 
 // normalizePaths applies MeshConfig.pathNormalization

@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	udpa "github.com/cncf/xds/go/udpa/type/v1"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"github.com/google/go-cmp/cmp"
@@ -301,4 +303,76 @@ func boolString(b bool) string {
 		return "true"
 	}
 	return "false"
+}
+
+func TestProxyHeaders(t *testing.T) {
+	headers := func(settings string) string {
+		return meshConfig("defaultConfig: {proxyHeaders: "+settings+"}") + ownServices
+	}
+	const envoy, istio = compile.Envoy, compile.IstioProxy
+	for _, tt := range []struct {
+		name, settings string
+		listener       string
+		target         compile.Target
+		show           func(t *testing.T, cfg *compile.Configuration, m *hcmv3.HttpConnectionManager) string
+		want           string
+	}{
+		{
+			"the server's name", "{server: {value: shop}}", "0.0.0.0_80", envoy,
+			func(_ *testing.T, _ *compile.Configuration, m *hcmv3.HttpConnectionManager) string {
+				return m.GetServerName()
+			}, "shop",
+		},
+		{
+			"no server's name", "{server: {disabled: true}}", "virtualInbound", envoy,
+			func(_ *testing.T, _ *compile.Configuration, m *hcmv3.HttpConnectionManager) string {
+				return m.GetServerHeaderTransformation().String() + m.GetServerName()
+			}, "PASS_THROUGH",
+		},
+		{
+			"no request id", "{requestId: {disabled: true}}", "0.0.0.0_80", envoy,
+			func(_ *testing.T, _ *compile.Configuration, m *hcmv3.HttpConnectionManager) string {
+				return boolString(m.GetGenerateRequestId() == nil || m.GetGenerateRequestId().GetValue())
+			}, "false",
+		},
+		{
+			"the client's certificate", "{forwardedClientCert: SANITIZE, setCurrentClientCertDetails: {subject: false, cert: true}}", "virtualInbound", envoy,
+			func(_ *testing.T, _ *compile.Configuration, m *hcmv3.HttpConnectionManager) string {
+				d := m.GetSetCurrentClientCertDetails()
+				return strings.Join([]string{
+					m.GetForwardClientCertDetails().String(), boolString(d.GetSubject().GetValue()), boolString(d.GetCert()), boolString(d.GetUri()),
+				}, " ")
+			}, "SANITIZE false true true",
+		},
+		{
+			"no debug headers", "{envoyDebugHeaders: {disabled: true}}", "0.0.0.0_80", envoy,
+			func(t *testing.T, cfg *compile.Configuration, m *hcmv3.HttpConnectionManager) string {
+				filters := m.GetHttpFilters()
+				return boolString(unpack[*routerv3.Router](t, cfg, filters[len(filters)-1].GetTypedConfig()).GetSuppressEnvoyHeaders())
+			}, "true",
+		},
+		{
+			"the case of headers", "{preserveHttp1HeaderCase: true}", "0.0.0.0_80", envoy,
+			func(_ *testing.T, _ *compile.Configuration, m *hcmv3.HttpConnectionManager) string {
+				return m.GetHttpProtocolOptions().GetHeaderKeyFormat().GetStatefulFormatter().GetName()
+			}, "preserve_case",
+		},
+		{
+			"peer metadata within the mesh", "{metadataExchangeHeaders: {mode: IN_MESH}}", "0.0.0.0_80", istio,
+			func(t *testing.T, cfg *compile.Configuration, m *hcmv3.HttpConnectionManager) string {
+				config := unpack[*udpa.TypedStruct](t, cfg, m.GetHttpFilters()[0].GetTypedConfig())
+				method := config.GetValue().GetFields()["upstream_propagation"].GetListValue().GetValues()[0].GetStructValue()
+				return boolString(method.GetFields()["istio_headers"].GetStructValue().GetFields()["skip_external_clusters"].GetBoolValue())
+			}, "true",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg, l := listenerNamed(t, headers(tt.settings), tt.listener, compile.Options{Target: tt.target})
+			for _, m := range managers(t, cfg, l) {
+				if got := tt.show(t, cfg, m); got != tt.want {
+					t.Errorf("%s: %q, want %q", m.GetStatPrefix(), got, tt.want)
+				}
+			}
+		})
+	}
 }
