@@ -53,7 +53,8 @@ func mergeRoute(root, delegate *networking.HTTPRoute) *networking.HTTPRoute {
 	inherit(&out.Retries, root.Retries)
 	inherit(&out.Fault, root.Fault)
 	inherit(&out.Mirror, root.Mirror)
-	inherit(&out.MirrorPercent, root.MirrorPercent) //nolint:staticcheck // deprecated, but istiod still reads it
+	//lint:ignore SA1019 istiod still reads it
+	inherit(&out.MirrorPercent, root.MirrorPercent)
 	inherit(&out.MirrorPercentage, root.MirrorPercentage)
 	inherit(&out.CorsPolicy, root.CorsPolicy)
 	inherit(&out.Headers, root.Headers)

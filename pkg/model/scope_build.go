@@ -13,8 +13,9 @@ import (
 
 // buildScope computes what proxies of a namespace see, through a Sidecar where one applies.
 func (m *Mesh) buildScope(namespace string, router bool, sidecar *resource.Of[*networking.Sidecar]) *Scope {
-	s := &Scope{Sidecar: sidecar, mesh: m, services: map[string]*Service{}, rules: map[string][]*DestinationRule{}}
-	b := &scopeBuilder{scope: s, mesh: m, namespace: namespace, at: map[string]int{}}
+	size := len(m.services().hosts)
+	s := &Scope{Sidecar: sidecar, mesh: m, services: make(map[string]*Service, size), rules: map[string][]*DestinationRule{}}
+	b := &scopeBuilder{scope: s, mesh: m, namespace: namespace, at: make(map[string]int, size)}
 	if router {
 		b.everything()
 	} else {
@@ -234,7 +235,7 @@ func (b *scopeBuilder) listener(spec, shown *networking.IstioEgressListener, sou
 // oneNamespaceEach keeps, of services that share a hostname, those of one namespace: the proxy's own, else that of a Kubernetes Service, else
 // the first one's.
 func oneNamespaceEach(services []*Service, namespace string) []*Service {
-	chosen := map[string]*Service{}
+	chosen := make(map[string]*Service, len(services))
 	for _, s := range services {
 		have := chosen[s.Hostname]
 		if have == nil || s.Namespace == namespace || !have.Kubernetes && s.Kubernetes && have.Namespace != namespace {

@@ -32,7 +32,7 @@ type Workload struct {
 
 	// pods are those of the input that belong to it.
 	pods []*pod
-	// hostNetwork, templates and the like are asked of the pod spec; nil for a WorkloadEntry.
+	// podSpec and selector are those of what makes the pods, entry that of a WorkloadEntry; each nil for the others.
 	podSpec  *corev1.PodSpec
 	selector *metav1.LabelSelector
 	entry    *networking.WorkloadEntry
