@@ -111,9 +111,9 @@ func TestAction(t *testing.T) {
 		if status != 1 {
 			t.Errorf("exit status %d, want 1\n%s", status, log)
 		}
-		check(t, "the log", log, "::error file=mesh/reviews.yaml,line=25,", "revuews")
+		check(t, "the log", log, "::error file=mesh/reviews.yaml,line=24,", "revuews")
 		check(t, "the outputs", outputs, "exit-code=1\n", "errors=1\n")
-		check(t, "the summary", summary, "| error | `mesh/reviews.yaml:25:")
+		check(t, "the summary", summary, "| error | `mesh/reviews.yaml:24:")
 		if _, err := os.Stat(filepath.Join(repo, "out.sarif")); err != nil {
 			t.Error("no SARIF file was written")
 		}
@@ -121,13 +121,14 @@ func TestAction(t *testing.T) {
 	t.Run("goldens", func(t *testing.T) {
 		repo := t.TempDir()
 		write(t, repo, "mesh/reviews.yaml", healthy)
-		write(t, repo, "goldens/reviews-v1.shop.json", "{}\n")
+		must(t, ".", nil, "go", "run", "github.com/meshc/meshc/cmd/meshc", "golden", "update", filepath.Join(repo, "mesh"), "--goldens", filepath.Join(repo, "goldens"))
+		write(t, repo, "mesh/reviews.yaml", strings.Replace(healthy, "  - route:", "  - timeout: 3s\n    route:", 1))
 		log, outputs, summary, status := runAction(t, repo, map[string]string{"paths": "mesh", "goldens": "goldens"})
 		if status != 1 {
 			t.Errorf("exit status %d, want 1\n%s", status, log)
 		}
 		check(t, "the log", log, "::error title=meshc golden::")
 		check(t, "the outputs", outputs, "exit-code=1\n", "errors=0\n")
-		check(t, "the summary", summary, "reviews-v1.shop")
+		check(t, "the summary", summary, "reviews-v1.shop", "3s")
 	})
 }

@@ -135,7 +135,7 @@ func TestPreCommitHook(t *testing.T) {
 	if status == 0 {
 		t.Fatalf("a broken mesh was committed:\n%s", out)
 	}
-	for _, want := range []string{"mesh/reviews.yaml:25:", "revuews", "virtualservice/unknown-host"} {
+	for _, want := range []string{"mesh/reviews.yaml:24:", "revuews", "virtualservice/unknown-host"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the hook does not say %q:\n%s", want, out)
 		}
