@@ -22,9 +22,10 @@ type Workload struct {
 	// Injected tells whether it gets a sidecar, and Why says what decided.
 	Injected bool
 	Why      string
-	// Gateway is true for a workload whose pods are Envoy gateways (gateway injection template, or picked by a Gateway's selector).
+	// Gateway is true for a workload whose pods are Envoy gateways (gateway injection template, Istio's gateway labels, or
+	// picked by a Gateway's selector and running the proxy alone).
 	Gateway bool
-	// ContainerPorts by name ("" for unnamed ones is left out), and all numbers.
+	// NamedPorts are the numbers of the containers' named TCP ports, or a WorkloadEntry's ports.
 	NamedPorts map[string]uint32
 	// Addresses are pod addresses: from Pods in the input, else made up.
 	Addresses []string
