@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // wellKnown returns how a type is written whose JSON form is not an object of its fields, nil for any other.
@@ -137,16 +138,28 @@ func decimals(nanos int64) string {
 }
 
 func (w *writer) structure(m protoreflect.Message) {
+	if s, ok := m.Interface().(*structpb.Struct); ok {
+		w.structFields(s)
+		return
+	}
 	fd := m.Descriptor().Fields().ByNumber(1)
 	w.mapping(w.layout(m.Descriptor()).field(fd), m.Get(fd).Map())
 }
 
 func (w *writer) listValue(m protoreflect.Message) {
+	if l, ok := m.Interface().(*structpb.ListValue); ok {
+		w.structList(l)
+		return
+	}
 	fd := m.Descriptor().Fields().ByNumber(1)
 	w.list(w.layout(m.Descriptor()).field(fd), m.Get(fd).List())
 }
 
 func (w *writer) dynamic(m protoreflect.Message) {
+	if v, ok := m.Interface().(*structpb.Value); ok {
+		w.structValue(v)
+		return
+	}
 	fd := m.WhichOneof(m.Descriptor().Oneofs().Get(0))
 	if fd == nil {
 		w.fail("a google.protobuf.Value without a kind")

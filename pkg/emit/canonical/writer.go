@@ -31,7 +31,7 @@ type Options struct {
 	// Unpack returns the message inside an Any. A nil Unpack decodes it. Where it returns an error the Any is written as base64.
 	Unpack func(*anypb.Any) (proto.Message, error)
 	// Visit is called with every message before it is written, parents before children, and with the JSON pointer (RFC 6901) at
-	// which it is written. An Any and the message inside it share a pointer; the Any comes first. The pointer's bytes are
+	// which it is written; the values inside a google.protobuf.Struct are data and not visited. An Any and the message inside it share a pointer; the Any comes first. The pointer's bytes are
 	// only valid during the call.
 	Visit func(pointer []byte, m proto.Message)
 }
@@ -51,13 +51,18 @@ func Marshal(m proto.Message, opts Options) ([]byte, error) {
 	if w.err != nil {
 		return nil, w.err
 	}
-	return append(w.buf, '\n'), nil
+	w.buf = append(w.buf, '\n')
+	return slices.Concat(append(w.chunks, w.buf)...), nil
 }
+
+// chunkSize is what is written at a time, in bytes. Documents have megabytes, and a buffer that grows to that size copies itself often.
+const chunkSize = 64 << 10
 
 // writer holds what one document needs. The first error sticks; writing goes on to no effect.
 type writer struct {
 	Options
 	buf     []byte
+	chunks  [][]byte // full ones, before buf
 	pointer []byte
 	depth   int
 	layouts map[protoreflect.MessageDescriptor]*layout
@@ -247,6 +252,10 @@ func (w *writer) empty(bracket byte) {
 func (w *writer) member(first bool) {
 	if !first {
 		w.buf = append(w.buf, ',')
+	}
+	if len(w.buf) > chunkSize {
+		w.chunks = append(w.chunks, w.buf)
+		w.buf = make([]byte, 0, chunkSize+chunkSize/8)
 	}
 	w.newline()
 }
