@@ -109,6 +109,9 @@ func (b *builder) discoveryType(svc *model.Service, lb *networking.LoadBalancerS
 		return clusterv3.Cluster_STRICT_DNS
 	case svc.Resolution == model.DNSRoundRobinLB:
 		return clusterv3.Cluster_LOGICAL_DNS
+	case svc.Resolution == model.DynamicDNS:
+		// Envoy has no type of its own for it: setDynamicDNS puts a custom one in its place.
+		return clusterv3.Cluster_STATIC
 	}
 	return clusterv3.Cluster_EDS
 }
@@ -168,6 +171,9 @@ func (b *clusterBuilder) outboundCluster(t outboundTarget) *clusterv3.Cluster {
 	if !t.sni {
 		names = b.setClientTLS(c, t, protocol)
 	}
+	if t.kind == clusterv3.Cluster_STATIC {
+		names = namesOfDynamicDNS(t.policy.tls.value)
+	}
 	b.setHTTPOptions(c, protocol, pool, names, t.port.Source)
 	return c
 }
@@ -225,7 +231,11 @@ func (b *clusterBuilder) setBalancing(c *clusterv3.Cluster, t outboundTarget) {
 		}
 		b.sources.Add(c.CommonLbConfig, lb.from)
 	}
-	if t.kind == clusterv3.Cluster_ORIGINAL_DST {
+	switch t.kind {
+	case clusterv3.Cluster_STATIC:
+		b.setDynamicDNS(c, t)
+		return
+	case clusterv3.Cluster_ORIGINAL_DST:
 		c.LbPolicy = clusterv3.Cluster_CLUSTER_PROVIDED
 		return
 	}

@@ -70,6 +70,9 @@ func (b *builder) tcpForwardFilters(f *tcpForward, sources ...resource.Source) [
 		}
 	}
 	filters := b.protocolFilters(f.protocol, f.statPrefix, sources...)
+	if len(f.clusters) == 1 {
+		filters = append(filters, b.sniDynamicDNSFilters(f.clusters[0].name)...)
+	}
 	return append(filters, b.networkFilter(tcpProxyName, tcp, sources...))
 }
 

@@ -1,6 +1,8 @@
 package compile
 
 import (
+	"slices"
+
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -47,9 +49,13 @@ func (b *builder) httpConnectionManager(c httpConnection) *listenerv3.Filter {
 
 // connectionManager returns the filter's configuration, for callers that add to it before they pack it with networkFilter.
 func (b *builder) connectionManager(c httpConnection) *hcmv3.HttpConnectionManager {
+	filters := b.httpFilters(c.direction, c.protocol)
+	if c.direction == outbound {
+		filters = slices.Insert(filters, len(filters)-1, b.dynamicDNSFilters(c.routeName)...)
+	}
 	m := &hcmv3.HttpConnectionManager{
 		StatPrefix:         c.statPrefix + ";",
-		HttpFilters:        b.httpFilters(c.direction, c.protocol),
+		HttpFilters:        filters,
 		Tracing:            b.tracing(),
 		StreamIdleTimeout:  durationpb.New(0),
 		UseRemoteAddress:   wrapperspb.Bool(c.direction == gateway),

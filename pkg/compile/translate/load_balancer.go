@@ -105,12 +105,12 @@ func enabled(s *networking.LocalityLoadBalancerSetting) *networking.LocalityLoad
 // distributionPriorities are the labels in which an endpoint should be like the proxy, the most important first, for a Service's
 // trafficDistribution; nil for one that asks for nothing.
 func distributionPriorities(distribution string) []string {
-	close := []string{"topology.istio.io/network", "topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"}
+	near := []string{"topology.istio.io/network", "topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"}
 	switch distribution {
 	case "PreferClose", "PreferSameZone":
-		return close
+		return near
 	case "PreferSameNode":
-		return append(close, "kubernetes.io/hostname")
+		return append(near, "kubernetes.io/hostname")
 	}
 	return nil
 }
