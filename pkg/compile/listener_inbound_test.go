@@ -1,18 +1,25 @@
 package compile_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	udpa "github.com/cncf/xds/go/udpa/type/v1"
+	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	filev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/file/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meshc/meshc/pkg/compile"
+	"github.com/meshc/meshc/pkg/emit/canonical"
 )
 
 // ownServices select the proxy of the tests: HTTP, TCP and a port of which nothing is said.
@@ -373,6 +380,108 @@ func TestProxyHeaders(t *testing.T) {
 					t.Errorf("%s: %q, want %q", m.GetStatPrefix(), got, tt.want)
 				}
 			}
+		})
+	}
+}
+
+func TestAccessLogs(t *testing.T) {
+	for _, tt := range []struct{ name, settings, want string }{
+		{"none", "enableTracing: true", ""},
+		{"text", "accessLogFile: /dev/stdout\naccessLogFormat: \"%PROTOCOL%\"", `{"text_format_source":{"inline_string":"%PROTOCOL%\n"}}`},
+		{
+			"JSON", "accessLogFile: /dev/stdout\naccessLogEncoding: JSON\naccessLogFormat: '{\"p\": \"%PROTOCOL%\"}'",
+			`{"json_format":{"p":"%PROTOCOL%"},"json_format_options":{}}`,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := compile.Compile(loadText(t, meshConfig(tt.settings)+ownServices), sidecar(), compile.Options{})
+			// Every connection that is let in or out is logged once: by its filter, or by the virtual listener where it has none.
+			for _, l := range cfg.Listeners {
+				logs := map[string][]*accesslogv3.AccessLog{}
+				if strings.HasPrefix(l.GetName(), "virtual") {
+					logs[l.GetName()] = l.GetAccessLog()
+				}
+				for _, c := range append(slices.Clone(l.GetFilterChains()), l.GetDefaultFilterChain()) {
+					for _, f := range c.GetFilters() {
+						switch m, err := cfg.Sources.Unpack(f.GetTypedConfig()); m := m.(type) {
+						case *hcmv3.HttpConnectionManager:
+							logs[c.GetName()+" http"] = m.GetAccessLog()
+						case *tcpv3.TcpProxy:
+							if !strings.HasSuffix(c.GetName(), "blackhole") {
+								logs[c.GetName()+" tcp"] = m.GetAccessLog()
+							}
+						default:
+							t.Errorf("%s: %v", f.GetName(), err)
+						}
+					}
+				}
+				for where, log := range logs {
+					if got := logFormat(t, cfg, log); got != tt.want {
+						t.Errorf("%s %s logs %q, want %q", l.GetName(), where, got, tt.want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// logFormat is the format of the only file log, in one line of JSON; "" for no log.
+func logFormat(t *testing.T, cfg *compile.Configuration, logs []*accesslogv3.AccessLog) string {
+	t.Helper()
+	if len(logs) == 0 {
+		return ""
+	}
+	text, err := canonical.Marshal(unpack[*filev3.FileAccessLog](t, cfg, logs[0].GetTypedConfig()).GetLogFormat(), canonical.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := json.Compact(&out, text); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(out.String())
+}
+
+func TestSourcesOfSidecarListeners(t *testing.T) {
+	world := peers("  mtls: {mode: STRICT}") + "\n---\n" + databases + `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: db, namespace: shop}
+spec:
+  hosts: [db]
+  tcp:
+  - route: [{destination: {host: other}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: other, namespace: shop}
+spec:
+  host: other
+  trafficPolicy: {connectionPool: {tcp: {idleTimeout: 1m}}}
+`
+	for _, tt := range []struct {
+		listener, chain string
+		want            []string
+	}{
+		{"10.96.0.1_3306", "", []string{"VirtualService spec.tcp[0]", "Service spec.ports[0]"}},
+		{"virtualInbound", "0.0.0.0_8080", []string{"Service spec.ports[0]", "PeerAuthentication spec.mtls"}},
+	} {
+		t.Run(tt.listener, func(t *testing.T) {
+			cfg, l := listenerNamed(t, world, tt.listener, compile.Options{})
+			for _, c := range l.GetFilterChains() {
+				if c.GetName() != tt.chain {
+					continue
+				}
+				var got []string
+				for _, s := range cfg.Sources.Of(c) {
+					got = append(got, s.Resource.Kind+" "+s.Path)
+				}
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Errorf("sources differ (-want +got):\n%s", diff)
+				}
+				return
+			}
+			t.Errorf("no chain %q", tt.chain)
 		})
 	}
 }

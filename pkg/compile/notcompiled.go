@@ -7,7 +7,6 @@ import (
 	extensions "istio.io/api/extensions/v1alpha1"
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
-	networkingbeta "istio.io/api/networking/v1beta1"
 	security "istio.io/api/security/v1beta1"
 	telemetry "istio.io/api/telemetry/v1alpha1"
 	typev1beta1 "istio.io/api/type/v1beta1"
@@ -29,7 +28,6 @@ func withoutEffect() map[string]string {
 		"RequestAuthentication.security.istio.io":    "the bootstraps do not look at tokens",
 		"Telemetry.telemetry.istio.io":               "tracing, metrics and access logs in the bootstraps are those of MeshConfig alone",
 		"EnvoyFilter.networking.istio.io":            "the bootstraps are not patched",
-		"ProxyConfig.networking.istio.io":            "the bootstraps follow MeshConfig's defaultConfig alone",
 		"WasmPlugin.extensions.istio.io":             "the bootstraps lack the filter that it adds",
 		"TrafficExtension.extensions.istio.io":       "the bootstraps lack the filter that it adds",
 		"Gateway.gateway.networking.k8s.io":          gatewayAPI,
@@ -129,8 +127,6 @@ func (b *builder) bearsOn(r *resource.Resource) bool {
 		return b.selected(r, spec.GetSelector().GetMatchLabels(), nil, spec.GetTargetRefs())
 	case *networking.EnvoyFilter:
 		return b.selected(r, spec.GetWorkloadSelector().GetLabels(), nil, spec.GetTargetRefs())
-	case *networkingbeta.ProxyConfig:
-		return b.selected(r, spec.GetSelector().GetMatchLabels(), nil, nil)
 	case *knetworking.Ingress:
 		return b.proxy.Type == model.Router && isIstioIngress(b.mesh, spec) && b.isIngressGateway()
 	default:
