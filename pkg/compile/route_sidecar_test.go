@@ -104,6 +104,18 @@ func TestSidecarRoutes(t *testing.T) {
 			},
 		},
 		{
+			name: "the mesh's proxy port is for what the catch-all listener imports", proxy: "narrow.shop", routes: "http_proxy",
+			want: []string{
+				"items.stock.svc.cluster.local:80 [items.stock.svc.cluster.local items.stock.svc.cluster.local:80 " +
+					"items.stock.svc.cluster.local. items.stock.svc.cluster.local.:80 items.stock items.stock:80 items.stock.svc " +
+					"items.stock.svc:80 10.96.0.11 10.96.0.11:80] -> outbound|80||items.stock.svc.cluster.local",
+				"pods.stock.svc.cluster.local:81 [pods.stock.svc.cluster.local:81 pods.stock.svc.cluster.local.:81 pods.stock:81 " +
+					"pods.stock.svc:81 *.pods.stock.svc.cluster.local:81 *.pods.stock.svc.cluster.local.:81 *.pods.stock:81 " +
+					"*.pods.stock.svc:81] -> outbound|81||pods.stock.svc.cluster.local",
+				"block_all [*] -> 502",
+			},
+		},
+		{
 			name: "a proxy port that the Sidecar opens; port 80 goes without saying", proxy: "narrow.shop", routes: "3128",
 			want: []string{
 				"items.stock.svc.cluster.local:80 [items.stock.svc.cluster.local items.stock.svc.cluster.local:80 " +
