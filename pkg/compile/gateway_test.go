@@ -525,6 +525,39 @@ routes http.80
   shop/three.example:80 [shop/three.example two.example] TLS only 0 routes
 `,
 		},
+		{
+			name: "hosts with the same routes and the same redirect share a virtual host",
+			world: backend + `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 80, name: http, protocol: HTTP}
+    hosts: [aaaa.example, bbbb.example, d.example]
+    tls: {httpsRedirect: true}
+  - port: {number: 80, name: http-open, protocol: HTTP}
+    hosts: [ccc.example]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: shop}
+spec:
+  hosts: ["*"]
+  gateways: [a]
+  http:
+  - route: [{destination: {host: web, port: {number: 8080}}}]
+`,
+			want: `
+listener 0.0.0.0_80
+  any -> routes http.80
+routes http.80
+  aaaa.example:80 [aaaa.example bbbb.example] TLS only 1 route
+  ccc.example:80 [ccc.example] 1 route
+  d.example:80 [d.example] TLS only 1 route
+`,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

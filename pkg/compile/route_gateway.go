@@ -169,9 +169,8 @@ func (t *gatewayTable) virtualHosts() []*routev3.VirtualHost {
 
 	// Two hosts have the same routes when these are the same messages; the first one and their number narrow the search.
 	type likeness struct {
-		first   *routev3.Route
-		count   int
-		tlsOnly bool
+		first *routev3.Route
+		count int
 	}
 	type kept struct {
 		*gatewayHost
@@ -180,20 +179,25 @@ func (t *gatewayTable) virtualHosts() []*routev3.VirtualHost {
 	alike := map[likeness][]kept{}
 	var out []*routev3.VirtualHost
 	for _, h := range ordered {
-		key := likeness{count: len(h.routes), tlsOnly: h.tlsOnly}
+		key := likeness{count: len(h.routes)}
 		if len(h.routes) > 0 {
 			key.first = h.routes[0]
 		}
 		i := slices.IndexFunc(alike[key], func(k kept) bool { return slices.Equal(k.routes, h.routes) })
-		if i >= 0 {
+		if i >= 0 && alike[key][i].tlsOnly == h.tlsOnly {
 			vh := alike[key][i].out
 			vh.Domains = append(vh.Domains, h.host)
 			t.sources.Add(vh, h.sources...)
 			continue
 		}
 		vh := t.virtualHost(h)
-		alike[key] = append(alike[key], kept{h, vh})
 		out = append(out, vh)
+		if i >= 0 {
+			// As in istiod, only the latest virtual host with the routes takes further hosts.
+			alike[key][i] = kept{h, vh}
+		} else {
+			alike[key] = append(alike[key], kept{h, vh})
+		}
 	}
 	slices.SortStableFunc(out, func(x, y *routev3.VirtualHost) int { return cmp.Compare(x.Name, y.Name) })
 	return out

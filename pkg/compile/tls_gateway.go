@@ -18,10 +18,13 @@ func (b *builder) gatewayTLS(s *gatewayServer) *tlsv3.DownstreamTlsContext {
 	switch {
 	case settings.GetMode() == networking.ServerTLSSettings_ISTIO_MUTUAL:
 		common = b.meshCommonTLS(exactNames(settings.GetSubjectAltNames()))
+		b.revoke(common, settings.GetCaCrl())
 	case settings.GetCredentialName() != "" || len(settings.GetCredentialNames()) > 0:
+		// Its Secret holds the list of revoked certificates as well.
 		common = b.credentialTLS(settings)
 	default:
 		common = b.fileTLS(settings)
+		b.revoke(common, settings.GetCaCrl())
 	}
 	common.AlpnProtocols = alpnHTTP()
 	if settings.GetMode() == networking.ServerTLSSettings_ISTIO_MUTUAL && !s.endsHTTPS() {
@@ -33,6 +36,16 @@ func (b *builder) gatewayTLS(s *gatewayServer) *tlsv3.DownstreamTlsContext {
 	requireCertificate := settings.GetMode() == networking.ServerTLSSettings_MUTUAL ||
 		settings.GetMode() == networking.ServerTLSSettings_ISTIO_MUTUAL
 	return &tlsv3.DownstreamTlsContext{CommonTlsContext: common, RequireClientCertificate: wrapperspb.Bool(requireCertificate)}
+}
+
+// revoke refuses clients' certificates that a list in the gateway's file system revokes. Stock Envoy without a directory of secrets is prepared
+// for nothing and would refuse a file that is not there.
+func (b *builder) revoke(common *tlsv3.CommonTlsContext, list string) {
+	combined := common.GetCombinedValidationContext()
+	if list == "" || combined == nil || (b.target == Envoy && b.secretsDir == "") {
+		return
+	}
+	combined.DefaultValidationContext.Crl = fileSource(list)
 }
 
 // asksForCertificate tells whether the client's certificate is checked where it sends one.
