@@ -67,16 +67,6 @@ func wildcardName(s string) problem {
 	return ""
 }
 
-// destinationName judges the host of a destination, which may be the name of a wildcard ServiceEntry with more than the * in its first
-// label.
-func destinationName(s string) problem {
-	first, _, _ := strings.Cut(s, ".")
-	if strings.HasPrefix(first, "*") && first != "*" {
-		return wildcardName(s)
-	}
-	return hostName(s)
-}
-
 func numericTop(labels []string) problem {
 	if _, err := strconv.Atoi(labels[len(labels)-1]); err == nil && len(labels) > 0 {
 		return "is no host name (its last label is a number)"

@@ -190,8 +190,12 @@ func (c *check) serviceEntryTCP(se *networking.ServiceEntry) {
 	}
 	i := slices.IndexFunc(se.GetPorts(), tcp)
 	if i >= 0 && len(se.GetAddresses()) == 0 && len(se.GetHosts()) > 0 && !autoAddressed(c.Labels, se) {
-		c.report("warning", Ineffective, resource.Index("spec.ports", i), "IST0134",
-			"port "+se.GetPorts()[i].GetName()+" speaks TCP (or nothing stated) and the ServiceEntry has no addresses: it would take every connection to that port number", nil)
+		c.warnf(Ineffective, resource.Index("spec.ports", i),
+			"port %s speaks TCP (or nothing stated) and the ServiceEntry has no addresses: it would take every connection to that port number", se.GetPorts()[i].GetName())
+		if !c.has("status.addresses") {
+			// Istio's analysis says so a second time, with a code of its own.
+			c.findings[len(c.findings)-1].Aliases = []string{"IST0133", "IST0134"}
+		}
 	}
 	tls := slices.ContainsFunc(se.GetPorts(), func(p *networking.ServicePort) bool {
 		kind, _ := protocolKind(p.GetProtocol())

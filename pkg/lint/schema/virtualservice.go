@@ -206,10 +206,12 @@ func (c *check) destination(path string, d *networking.Destination) {
 		c.errorf(MissingField, path, "destination is missing: it must name the host that requests go to")
 		return
 	}
-	if d.GetHost() == "" {
+	if d.GetHost() == "*" {
+		c.errorf(InvalidValue, path+".host", `"*" is no host to route to`)
+	} else if d.GetHost() == "" {
 		c.errorf(MissingField, path+".host", "the destination names no host")
 	} else if !isIP(d.GetHost()) {
-		c.bad(path+".host", d.GetHost(), destinationName(d.GetHost()))
+		c.bad(path+".host", d.GetHost(), wildcardName(d.GetHost()))
 	}
 	if s := d.GetSubset(); s != "" && !isLabel(s) {
 		c.errorf(InvalidValue, path+".subset", "%q is no name for a subset: it must be a DNS label", s)

@@ -10,6 +10,22 @@ overlap(a, b) if mesh.host_matches(a, b)
 
 overlap(a, b) if mesh.host_matches(b, a)
 
+# The namespace whose VirtualServices a host is for.
+space(h, _) := "*" if not contains(h, "/")
+
+space(h, g) := own(split(h, "/")[0], g) if contains(h, "/")
+
+own(".", g) := g.namespace
+
+own(n, _) := n if n != "."
+
+meet("*", _) := true
+
+meet(a, b) if {
+	a != "*"
+	b in {"*", a}
+}
+
 same_workloads(a, b) if a == b
 
 same_workloads(a, b) if {
@@ -34,6 +50,7 @@ conflicts contains [i, j, other, k] if {
 	object.get(o, "bind", "") == object.get(s, "bind", "")
 	some theirs in o.hosts
 	overlap(host(mine), host(theirs))
+	meet(space(mine, input), space(theirs, other))
 }
 
 findings contains {

@@ -15,6 +15,8 @@ exempt if input.metadata.labels["gateway.istio.io/managed"]
 
 exempt if input.spec.type == "ExternalName"
 
+exempt if input.namespace == mesh.settings().rootNamespace
+
 exempt if input.namespace in {"kube-system", "kube-public", "kube-node-lease"}
 
 findings contains {

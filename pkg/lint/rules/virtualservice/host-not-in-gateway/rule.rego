@@ -13,6 +13,13 @@ served(namespace, name) := {open(h, namespace) |
 	open(h, namespace)
 }
 
+# A Gateway of the Gateway API is named in the same way.
+listened(namespace, name) := {object.get(l, "hostname", "*") |
+	some g in mesh.resources_in("Gateway.gateway.networking.k8s.io", namespace)
+	g.name == name
+	some l in g.spec.listeners
+}
+
 open(h, _) := h if not contains(h, "/")
 
 open(h, namespace) := parts[1] if {
@@ -53,13 +60,18 @@ findings contains {
 	some i, name in input.spec.gateways
 	name != "mesh"
 	place := named(name)
-	hosts := served(place[0], place[1])
+	hosts := served(place[0], place[1]) | listened(place[0], place[1])
 	exists(place[0], place[1])
 	not reached(hosts)
 }
 
 exists(namespace, name) if {
 	some g in mesh.resources_in("Gateway", namespace)
+	g.name == name
+}
+
+exists(namespace, name) if {
+	some g in mesh.resources_in("Gateway.gateway.networking.k8s.io", namespace)
 	g.name == name
 }
 
