@@ -8,10 +8,12 @@ package emit
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -36,6 +38,9 @@ func Bootstrap(cfg *compile.Configuration) ([]byte, error) {
 	}
 	return out, nil
 }
+
+// adminPort is where Istio's proxies serve Envoy's admin interface.
+const adminPort = 15000
 
 // assembly puts one bootstrap together.
 type assembly struct {
@@ -173,4 +178,15 @@ func hasHostname(load *endpointv3.ClusterLoadAssignment) bool {
 		}
 	}
 	return false
+}
+
+func socketAddress(host string, port uint32) *corev3.Address {
+	return &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
+		Address: host, PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: port},
+	}}}
+}
+
+func isIP(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -90,7 +91,7 @@ type Step struct {
 	Index int    `json:"index,omitempty"`
 }
 
-// String gives the path in one line: virtual_hosts["reviews:9080"].routes["default"].timeout.
+// pathString gives the path in one line: virtual_hosts["reviews:9080"].routes["default"].timeout.
 func pathString(path []Step) string {
 	var b strings.Builder
 	for i, s := range path {
@@ -158,14 +159,7 @@ func byID(docs []Document) map[string]*Document {
 	return m
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 type sharedChange struct {
 	change  ResourceChange
