@@ -119,7 +119,7 @@ func (b *builder) blackHole(name string, port uint32, before ...*listenerv3.Filt
 // (https://istio.io/latest/docs/reference/config/networking/sidecar/#OutboundTrafficPolicy).
 func (b *builder) unknownDestination() string {
 	policy := b.scope.OutboundTrafficPolicy
-	if policy.GetMode() != networking.OutboundTrafficPolicy_ALLOW_ANY {
+	if policy.GetMode() == networking.OutboundTrafficPolicy_REGISTRY_ONLY {
 		return translate.BlackHoleCluster
 	}
 	if to := policy.GetEgressProxy(); to != nil {

@@ -58,7 +58,24 @@ func NotCompiled(mesh *model.Mesh) []diag.Finding {
 	for _, s := range model.All[*networking.Sidecar](mesh) {
 		findings = append(findings, ingressTLS(&s)...)
 	}
-	return diag.Sort(findings)
+	return diag.Sort(append(findings, dynamicDNSPolicy(mesh)...))
+}
+
+// dynamicDNSPolicy reports the outbound traffic policy that resolves the names of unknown hosts: connections to them are let out to the
+// address that they were made to, as ALLOW_ANY does.
+func dynamicDNSPolicy(mesh *model.Mesh) []diag.Finding {
+	if mesh.Settings.Mesh.GetOutboundTrafficPolicy().GetMode() != meshconfig.MeshConfig_OutboundTrafficPolicy_ALLOW_ANY_DYNAMIC_DNS {
+		return nil
+	}
+	finding := diag.Finding{
+		Rule: notCompiledRule, Severity: diag.Info,
+		Message: "outboundTrafficPolicy.mode ALLOW_ANY_DYNAMIC_DNS of MeshConfig is compiled as ALLOW_ANY: names of unknown hosts are not resolved anew",
+	}
+	if sources := mesh.Settings.Sources; len(sources) > 0 && sources[len(sources)-1].Resource != nil {
+		last := sources[len(sources)-1]
+		finding.Resource, finding.Path, finding.Location = last.Resource.Ref(), last.Path, last.Location()
+	}
+	return []diag.Finding{finding}
 }
 
 // notCompiled are those of NotCompiled that bear on this proxy.
@@ -74,6 +91,9 @@ func (b *builder) notCompiled() []diag.Finding {
 	}
 	if b.scope.Sidecar != nil {
 		findings = append(findings, ingressTLS(b.scope.Sidecar)...)
+	}
+	if b.proxy.Type == model.Sidecar {
+		findings = append(findings, dynamicDNSPolicy(b.mesh)...)
 	}
 	return diag.Sort(findings)
 }

@@ -140,7 +140,7 @@ func (t *outboundTable) catchAllHost() *routev3.VirtualHost {
 	host := &routev3.VirtualHost{Name: "block_all", Domains: []string{"*"}, IncludeRequestAttemptCount: t.countsAttempts()}
 	r := &routev3.Route{Name: "block_all", Match: translate.RouteMatch(nil, false)}
 	policy := t.scope.OutboundTrafficPolicy
-	if policy.GetMode() == networking.OutboundTrafficPolicy_ALLOW_ANY {
+	if policy.GetMode() != networking.OutboundTrafficPolicy_REGISTRY_ONLY {
 		cluster := translate.PassthroughCluster
 		if to := policy.GetEgressProxy(); to != nil {
 			cluster = translate.OutboundCluster(to.GetPort().GetNumber(), to.GetSubset(), to.GetHost())
