@@ -89,7 +89,7 @@ func (b *builder) routeOptions(port uint32, gateways ...string) translate.RouteO
 		Retries:     b.mesh.Settings.Mesh.GetDefaultHttpRetryPolicy(),
 		Destination: b.destinationPolicy,
 		Sources:     b.sources,
-		// Off by default.
+
 		ForwardedHost: b.forwardsHost(),
 	}
 }

@@ -87,20 +87,13 @@ func (t *outboundTable) virtualServiceGroups(egress *model.EgressListener, servi
 		if translate.FromGatewayAPI(vs) && !t.mayRoute(vs, matched) {
 			continue
 		}
-		byPort := map[uint32][]*model.Service{}
-		for _, svc := range matched {
-			for _, p := range svc.Ports {
-				if carriesHTTP(p) {
-					byPort[p.Number] = append(byPort[p.Number], svc)
-				}
+		byPort := byHTTPPort(matched)
+		if len(byPort) == 0 {
+			if port != 80 {
+				continue
 			}
-		}
-		if len(byPort) == 0 && port == 80 {
 			// Names without a service can be reached on plain HTTP's port.
 			byPort[80] = nil
-		}
-		if len(byPort) == 0 {
-			continue
 		}
 		routes := translate.HTTPRoutes(vs, t.sidecarRouteOptions(services, port))
 		if len(routes) == 0 {
@@ -113,6 +106,20 @@ func (t *outboundTable) virtualServiceGroups(egress *model.EgressListener, servi
 	return groups
 }
 
+// byHTTPPort groups services by those of their ports on which requests can be routed.
+func byHTTPPort(services []*model.Service) map[uint32][]*model.Service {
+	out := map[uint32][]*model.Service{}
+	for _, svc := range services {
+		for _, p := range svc.Ports {
+			if carriesHTTP(p) {
+				out[p.Number] = append(out[p.Number], svc)
+			}
+		}
+	}
+	return out
+}
+
+// sidecarRouteOptions names clusters by the services at hand, since on one port a service has that port only.
 func (t *outboundTable) sidecarRouteOptions(services map[string]*model.Service, port uint32) translate.RouteOptions {
 	opts := t.routeOptions(port, translate.MeshGateway)
 	opts.Cluster = func(d *networking.Destination) string {
