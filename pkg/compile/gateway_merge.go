@@ -88,7 +88,9 @@ type mergedGateways struct {
 	// routed are the servers behind each route configuration, routeNames the order of these.
 	routed     map[string][]*gatewayServer
 	routeNames []string
-	// leftOut says which servers have no effect, and why.
+	// sniHosts are the server names that VirtualServices route on, by the port that the proxy opens.
+	sniHosts map[uint32]tlsNames
+	// leftOut says which servers and matches have no effect, and why.
 	leftOut []diag.Finding
 }
 
@@ -109,7 +111,7 @@ type gatewayMerge struct {
 // would refuse a listener that held both.
 func (b *builder) mergeGateways() *mergedGateways {
 	m := &gatewayMerge{
-		mergedGateways: mergedGateways{routed: map[string][]*gatewayServer{}},
+		mergedGateways: mergedGateways{routed: map[string][]*gatewayServer{}, sniHosts: map[uint32]tlsNames{}},
 		byKey:          map[gatewayPortKey]*gatewayPort{},
 		taken:          map[uint32]bool{},
 		plaintext:      map[uint32]gatewayPortKey{},
@@ -239,16 +241,18 @@ func (m *gatewayMerge) joinSecure(s *gatewayServer, key gatewayPortKey) {
 }
 
 // leaveOut reports a server that has no effect. istiod only logs it.
-func (m *gatewayMerge) leaveOut(s *gatewayServer, why string) {
-	path := s.source().Path
+func (m *mergedGateways) leaveOut(s *gatewayServer, why string) { m.conflict(s.source(), why) }
+
+// conflict reports what has no effect since something else was there first.
+func (m *mergedGateways) conflict(of resource.Source, why string) {
 	m.leftOut = append(m.leftOut, diag.Finding{
-		Rule: gatewayServerRule, Severity: diag.Warning, Resource: s.gateway.Ref(), Path: path, Location: s.gateway.Locate(path),
-		Message: path + " of " + s.gateway.ID() + " has no effect: " + why,
+		Rule: gatewayConflictRule, Severity: diag.Warning, Resource: of.Resource.Ref(), Path: of.Path, Location: of.Location(),
+		Message: of.Path + " of " + of.Resource.ID() + " has no effect: " + why,
 	})
 }
 
-// gatewayServerRule names the finding about a Gateway's server that conflicts with another.
-const gatewayServerRule = "compile/gateway-server"
+// gatewayConflictRule names the finding about a Gateway's server, or a VirtualService's match of server names, that comes too late.
+const gatewayConflictRule = "compile/gateway-conflict"
 
 // port returns the gatewayPort of the key, a new one where there is none.
 func (m *gatewayMerge) port(key gatewayPortKey, routeName string) *gatewayPort {

@@ -336,6 +336,9 @@ listener 0.0.0.0_9000
 routes https.443.https.a.shop
   blackhole:443 [*] 0 routes
 `,
+			leftOut: []string{
+				`spec.tls[1].match[0] of VirtualService shop/sni has no effect: an earlier match routes the server name "one.example" on port 443 already`,
+			},
 		},
 		{
 			name: "a TLS server that ends TLS forwards what is inside",

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +41,6 @@ type gatewayListener struct {
 func (b *builder) gatewayListeners(merged *mergedGateways) []*listenerv3.Listener {
 	byName := map[string]*gatewayListener{}
 	var gathered []*gatewayListener
-	sniHosts := map[uint32]tlsNames{}
 	for _, port := range merged.ports {
 		name := b.gatewayListenerName(port.key)
 		l := byName[name]
@@ -49,7 +49,7 @@ func (b *builder) gatewayListeners(merged *mergedGateways) []*listenerv3.Listene
 			byName[name] = l
 			gathered = append(gathered, l)
 		}
-		l.chains = append(l.chains, b.gatewayChains(port, sniHosts)...)
+		l.chains = append(l.chains, b.gatewayChains(merged, port)...)
 		l.servers = append(l.servers, port.servers...)
 	}
 	var listeners []*listenerv3.Listener
@@ -131,9 +131,8 @@ func (b *builder) gatewayFilterChain(chain gatewayChain) *listenerv3.FilterChain
 	return out
 }
 
-// gatewayChains returns the chains of a port: one for all plaintext HTTP servers, else those of each server. The server names that
-// VirtualServices route on are claimed in sniHosts.
-func (b *builder) gatewayChains(port *gatewayPort, sniHosts map[uint32]tlsNames) []gatewayChain {
+// gatewayChains returns the chains of a port: one for all plaintext HTTP servers, else those of each server.
+func (b *builder) gatewayChains(merged *mergedGateways, port *gatewayPort) []gatewayChain {
 	if port.protocol.IsHTTP() {
 		var sources []resource.Source
 		for _, s := range port.servers {
@@ -155,10 +154,7 @@ func (b *builder) gatewayChains(port *gatewayPort, sniHosts map[uint32]tlsNames)
 		case s.spec.GetTls().GetMode() == networking.ServerTLSSettings_AUTO_PASSTHROUGH:
 			chains = append(chains, b.autoPassthroughChains(s)...)
 		case s.passesThrough():
-			if sniHosts[port.key.number] == nil {
-				sniHosts[port.key.number] = tlsNames{}
-			}
-			chains = append(chains, b.sniChains(s, sniHosts[port.key.number])...)
+			chains = append(chains, b.sniChains(merged, s, port.key.number)...)
 		default:
 			chains = append(chains, b.gatewayTCPChains(s)...)
 		}
@@ -210,7 +206,12 @@ func (b *builder) gatewayTCPChains(s *gatewayServer) []gatewayChain {
 
 // sniChains returns a chain for each tls match of the VirtualServices bound to a PASSTHROUGH server's Gateway. A server name that an
 // earlier match took is not matched again: Envoy refuses two chains that match the same.
-func (b *builder) sniChains(s *gatewayServer, taken tlsNames) []gatewayChain {
+func (b *builder) sniChains(merged *mergedGateways, s *gatewayServer, port uint32) []gatewayChain {
+	taken := merged.sniHosts[port]
+	if taken == nil {
+		taken = tlsNames{}
+		merged.sniHosts[port] = taken
+	}
 	var chains []gatewayChain
 	for _, vs := range b.scope.VirtualServicesFor(s.gatewayName()) {
 		if !s.admitsAnyHost(vs) {
@@ -224,11 +225,12 @@ func (b *builder) sniChains(s *gatewayServer, taken tlsNames) []gatewayChain {
 				if !s.matchesPort(match.GetPort()) || !s.matchesGateway(match.GetGateways()) {
 					continue
 				}
-				if taken.claim(match.GetSniHosts(), s.spec.GetBind()) != "" {
-					continue
-				}
 				at := resource.Index("spec.tls", i)
 				sources := []resource.Source{s.source(), vs.At(resource.Index(at+".match", j))}
+				if name := taken.claim(match.GetSniHosts(), s.spec.GetBind()); name != "" {
+					merged.conflict(sources[1], fmt.Sprintf("an earlier match routes the server name %q on port %d already", name, port))
+					continue
+				}
 				chains = append(chains, gatewayChain{
 					serverNames: match.GetSniHosts(),
 					filters:     b.routedTCP(vs, tls.GetRoute(), s, append(sources, vs.At(at))),
