@@ -25,7 +25,6 @@ type tlsCase struct {
 	proxy    model.ProxyType
 	selector bool
 	protocol translate.UpstreamProtocol
-	mesh     string
 	sans     []string
 	// certificate, roots, exact, alpn and sni describe the context; socket is false where there is none.
 	socket             bool

@@ -27,17 +27,26 @@ const (
 	Unsupported Protocol = "UnsupportedProtocol"
 )
 
-// IsHTTP, IsHTTP2, IsTLS and IsTCP group protocols as Istio's pkg/config/protocol documents them: gRPC is HTTP and HTTP/2; HTTPS and TLS are
-// TLS; HTTPS, TLS, Mongo, MySQL and Redis are also TCP.
+// IsHTTP reports whether proxies route the protocol by its requests; gRPC is HTTP too. The groups are those of Istio's pkg/config/protocol.
 func (p Protocol) IsHTTP() bool {
 	return p == HTTP || p == HTTP2 || p == GRPC || p == GRPCWeb
 }
+
+// IsHTTP2 reports whether the protocol runs over HTTP/2, as gRPC does.
 func (p Protocol) IsHTTP2() bool { return p == HTTP2 || p == GRPC || p == GRPCWeb }
-func (p Protocol) IsGRPC() bool  { return p == GRPC }
-func (p Protocol) IsTLS() bool   { return p == HTTPS || p == TLS }
+
+// IsGRPC reports whether the protocol is gRPC proper.
+func (p Protocol) IsGRPC() bool { return p == GRPC }
+
+// IsTLS reports whether connections begin with TLS that the application speaks.
+func (p Protocol) IsTLS() bool { return p == HTTPS || p == TLS }
+
+// IsTCP reports whether proxies treat the protocol as bytes: TLS and the databases' protocols are among these.
 func (p Protocol) IsTCP() bool {
 	return p == TCP || p == HTTPS || p == TLS || p == Mongo || p == MySQL || p == Redis
 }
+
+// IsUnsupported reports whether nobody declared the protocol.
 func (p Protocol) IsUnsupported() bool { return p == Unsupported }
 
 // Resolution is how a proxy finds the endpoints of a service.

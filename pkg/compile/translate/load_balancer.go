@@ -75,7 +75,7 @@ func slowStart(lb *networking.LoadBalancerSettings) *clusterv3.Cluster_SlowStart
 			MinWeightPercent: &typev3.Percent{Value: minimum},
 		}
 	}
-	//lint:ignore SA1019 Rules still use the field that warmup replaced.
+	// Rules still use the field that warmup replaced.
 	if window := lb.GetWarmupDurationSecs(); window != nil {
 		return &clusterv3.Cluster_SlowStartConfig{SlowStartWindow: window}
 	}
