@@ -28,6 +28,9 @@ func (b *builder) fileSecret(name string) *tlsv3.Secret {
 		return certificateSecret(name, chain, key)
 	}
 	if roots, ok := strings.CutPrefix(name, fileRoots); ok {
+		if roots == systemRoots {
+			roots = systemRootsFile
+		}
 		return rootsSecret(name, roots)
 	}
 	if name == rootSecret {

@@ -22,8 +22,10 @@ import (
 const (
 	rawBufferName     = "envoy.transport_sockets.raw_buffer"
 	proxyProtocolName = "envoy.transport_sockets.upstream_proxy_protocol"
-	// systemRoots is what Istio calls the roots of the proxy's operating system.
-	systemRoots = "system"
+	// systemRoots is what Istio calls the roots of the proxy's operating system, and systemRootsFile where Debian and its kin, among them
+	// Envoy's own images, keep them.
+	systemRoots     = "system"
+	systemRootsFile = "/etc/ssl/certs/ca-certificates.crt"
 	// noCredential is the credentialName of a backend whose roots could not be found: its TLS must fail rather than be left out.
 	noCredential = "invalid://"
 )
@@ -174,13 +176,13 @@ func (b *clusterBuilder) originatedTLS(t outboundTarget, protocol translate.Upst
 		if mutual {
 			common.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{b.credentialSDS(credentialResource(name))}
 		}
-		roots = b.credentialSDS(credentialResource(name) + "-cacert")
+		roots = b.credentialSDS(credentialResource(name) + caSuffix)
 	} else {
 		if mutual {
 			if tls.GetClientCertificate() == "" || tls.GetPrivateKey() == "" {
 				return nil
 			}
-			file := "file-cert:" + tls.GetClientCertificate() + "~" + tls.GetPrivateKey()
+			file := fileCertificate + tls.GetClientCertificate() + "~" + tls.GetPrivateKey()
 			common.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{b.fileSDS(file)}
 		}
 		if path := tls.GetCaCrl(); path != "" {
@@ -190,7 +192,7 @@ func (b *clusterBuilder) originatedTLS(t outboundTarget, protocol translate.Upst
 		if path == "" {
 			path = systemRoots
 		}
-		roots = b.fileSDS("file-root:" + path)
+		roots = b.fileSDS(fileRoots + path)
 		if skip {
 			common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContext{}
 		}

@@ -174,3 +174,16 @@ func TestProxyProtocol(t *testing.T) {
 		t.Error("the shared match was changed")
 	}
 }
+
+// TestSystemRoots gives stock Envoy a file for the roots that Istio's agent would look for.
+func TestSystemRoots(t *testing.T) {
+	b := &builder{secretsDir: "/etc/secrets"}
+	for name, want := range map[string]string{
+		fileRoots + systemRoots:   systemRootsFile,
+		fileRoots + "/etc/ca.pem": "/etc/ca.pem",
+	} {
+		if got := b.fileSecret(name).GetValidationContext().GetTrustedCa().GetFilename(); got != want {
+			t.Errorf("roots of %s are in %q, want %q", name, got, want)
+		}
+	}
+}
