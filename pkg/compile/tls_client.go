@@ -9,7 +9,6 @@ import (
 	proxyprotocolv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/proxy_protocol/v3"
 	rawbufferv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/raw_buffer/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
-	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/types/known/structpb"
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
@@ -147,7 +146,7 @@ func (b *clusterBuilder) meshClientTLS(sni string, names []string, protocol tran
 	common := &tlsv3.CommonTlsContext{
 		TlsParams:                      clientTLSParameters(),
 		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{b.certificate},
-		ValidationContextType:          combinedValidation(b.roots, exactMatches(names)),
+		ValidationContextType:          combinedValidation(b.roots, exactNames(names)),
 	}
 	common.AlpnProtocols = alpnMeshTCP()
 	if protocol == translate.HTTP2 {
@@ -168,15 +167,15 @@ func (b *clusterBuilder) originatedTLS(t outboundTarget, protocol translate.Upst
 	}
 	validation := &tlsv3.CertificateValidationContext{
 		//lint:ignore SA1019 istiod writes this field, and Envoy reads it as matches of any type of name.
-		MatchSubjectAltNames: exactMatches(sans),
+		MatchSubjectAltNames: exactNames(sans),
 	}
 	skip := tls.GetInsecureSkipVerify().GetValue()
 	var roots *tlsv3.SdsSecretConfig
 	if name := tls.GetCredentialName(); name != "" {
 		if mutual {
-			common.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{b.credentialSDS(credentialResource(name))}
+			common.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{b.gatewayCredential(name)}
 		}
-		roots = b.credentialSDS(credentialResource(name) + caSuffix)
+		roots = b.gatewayCredential(name + caSuffix)
 	} else {
 		if mutual {
 			if tls.GetClientCertificate() == "" || tls.GetPrivateKey() == "" {
@@ -225,37 +224,11 @@ func namesFromRequest(tls *networking.ClientTLSSettings) *corev3.UpstreamHttpPro
 	}
 }
 
-// credentialResource is the name under which istiod serves a credential.
-func credentialResource(name string) string {
-	if strings.Contains(name, "://") {
-		return name
-	}
-	return "kubernetes://" + name
-}
-
-// fileSDS names a secret that the proxy's agent reads from files. Unlike for the workload's own certificate, Envoy's default patience
-// applies.
-func (b *clusterBuilder) fileSDS(name string) *tlsv3.SdsSecretConfig {
-	config := b.workloadSDS(name)
-	if b.target == IstioProxy {
-		config.SdsConfig.InitialFetchTimeout = nil
-	}
-	return config
-}
-
 func clientTLSParameters() *tlsv3.TlsParameters {
 	return &tlsv3.TlsParameters{
 		TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2,
 		TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3,
 	}
-}
-
-func exactMatches(names []string) []*matcherv3.StringMatcher {
-	out := make([]*matcherv3.StringMatcher, len(names))
-	for i, name := range names {
-		out[i] = &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: name}}
-	}
-	return out
 }
 
 // clientTLSSocket packs a client's TLS context into a transport socket.
