@@ -189,7 +189,7 @@ func (b *builder) ingressPorts(s *resource.Of[*networking.Sidecar]) []inboundPor
 		ports = append(ports, inboundPort{
 			number: number, servicePort: number, protocol: protocol,
 			hostname: s.Name + "." + s.Namespace, cluster: translate.InboundCluster(number), statPrefix: translate.InboundCluster(number),
-			address:    cmp.Or(in.GetBind(), b.proxy.IP),
+			address:    cmp.Or(in.GetBind(), b.proxy.IP, wildcardAddress),
 			bindToPort: in.GetCaptureMode() == networking.CaptureMode_NONE || b.interception() == interceptNone,
 			sidecar:    s.Resource, sources: []resource.Source{s.At(resource.Index("spec.ingress", i))},
 		})

@@ -50,6 +50,8 @@ type outboundListener struct {
 	// protocol is the declared one of the port that the listener was first made for, Unsupported once it carries either.
 	protocol model.Protocol
 	chains   []*outboundChain
+	// taken are the chains' match keys.
+	taken map[string]bool
 	// locked is set once the egress listener that made it is done: those after it add nothing.
 	locked bool
 }
@@ -76,11 +78,13 @@ func (c *outboundChain) matchesAll() bool {
 	return !c.plaintextHTTP && len(c.subnets) == 0 && (len(c.serverNames) == 0 || slices.Contains(c.serverNames, "*"))
 }
 
-// sameMatch tells whether Envoy could not choose between the two chains.
-func (c *outboundChain) sameMatch(o *outboundChain) bool {
-	return c.plaintextHTTP == o.plaintextHTTP &&
-		slices.Equal(nameSet(c.serverNames), nameSet(o.serverNames)) &&
-		slices.Equal(subnetSet(c.subnets), subnetSet(o.subnets))
+// matchKey is equal for chains between which Envoy could not choose.
+func (c *outboundChain) matchKey() string {
+	key := strings.Join(nameSet(c.serverNames), ",") + "|" + strings.Join(subnetSet(c.subnets), ",")
+	if c.plaintextHTTP {
+		return "http|" + key
+	}
+	return "|" + key
 }
 
 func nameSet(names []string) []string {
@@ -285,8 +289,9 @@ func (p *outboundPlan) add(o outboundPort) {
 func (p *outboundPlan) newListener(o outboundPort, subnets []string) *outboundListener {
 	l := &outboundListener{
 		address: o.address, port: o.port.Number, bindToPort: o.bindToPort,
-		carries: trafficOf(o.port.Protocol), protocol: o.port.Protocol, chains: p.chains(o, subnets),
+		carries: trafficOf(o.port.Protocol), protocol: o.port.Protocol, taken: map[string]bool{},
 	}
+	l.addChains(p.chains(o, subnets))
 	if l.carries == trafficHTTP && l.address == wildcardAddress && !o.forwardProxy {
 		// Whatever does not look like HTTP passes through such a listener.
 		l.carries, l.protocol = trafficAny, model.Unsupported
@@ -309,13 +314,19 @@ func (p *outboundPlan) join(l *outboundListener, o outboundPort, subnets []strin
 	case incoming == trafficTCP && l.carries == trafficTCP && speaksFirst(o.port.Protocol, l.protocol):
 		return
 	}
-	for _, c := range p.chains(o, subnets) {
-		if !slices.ContainsFunc(l.chains, c.sameMatch) {
-			l.chains = append(l.chains, c)
-		}
-	}
+	l.addChains(p.chains(o, subnets))
 	if incoming != l.carries && l.carries != trafficAny {
 		l.carries, l.protocol = trafficAny, model.Unsupported
+	}
+}
+
+// addChains adds those chains that match what no chain before them does.
+func (l *outboundListener) addChains(chains []*outboundChain) {
+	for _, c := range chains {
+		if key := c.matchKey(); !l.taken[key] {
+			l.taken[key] = true
+			l.chains = append(l.chains, c)
+		}
 	}
 }
 

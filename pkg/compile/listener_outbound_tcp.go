@@ -21,10 +21,13 @@ func (p *outboundPlan) tcpChains(o outboundPort, subnets []string) []*outboundCh
 	return p.plainChains(o, subnets, rules)
 }
 
-// virtualServicesFor are those of which a host is the hostname, covers it, or is covered by it.
+// virtualServicesFor are those with routes that are not for HTTP of which a host is the hostname, covers it, or is covered by it.
 func virtualServicesFor(all []*model.VirtualService, hostname string) []*model.VirtualService {
 	var out []*model.VirtualService
 	for _, vs := range all {
+		if len(vs.Spec.GetTcp()) == 0 && len(vs.Spec.GetTls()) == 0 {
+			continue
+		}
 		if slices.ContainsFunc(vs.Spec.GetHosts(), func(h string) bool {
 			return model.HostMatches(h, hostname) || model.HostMatches(hostname, h)
 		}) {
@@ -41,6 +44,9 @@ func (p *outboundPlan) tlsChains(o outboundPort, subnets []string, rules []*mode
 	seen := map[string]bool{}
 	for _, vs := range rules {
 		for i, route := range vs.Spec.GetTls() {
+			if leadsNowhere(route.GetRoute()) {
+				continue
+			}
 			for j, match := range route.GetMatch() {
 				if !p.b.matchesTLS(match, o.port.Number) {
 					continue
@@ -84,6 +90,9 @@ func (p *outboundPlan) plainChains(o outboundPort, subnets []string, rules []*mo
 	open := true
 	for _, vs := range rules {
 		for i, route := range vs.Spec.GetTcp() {
+			if leadsNowhere(route.GetRoute()) {
+				continue
+			}
 			c := &outboundChain{
 				tcp: p.b.routedForward(route.GetRoute(), o.port, vs), subnets: subnets, virtualService: vs,
 				sources: []resource.Source{vs.At(resource.Index("spec.tcp", i)), o.port.Source},
@@ -107,6 +116,14 @@ func (p *outboundPlan) plainChains(o outboundPort, subnets []string, rules []*mo
 		})
 	}
 	return chains
+}
+
+// leadsNowhere tells whether a route has no destination, or several of which none has a share: Envoy would refuse the whole listener, so that
+// such a route counts as absent.
+func leadsNowhere(routes []*networking.RouteDestination) bool {
+	return len(routes) == 0 || len(routes) > 1 && !slices.ContainsFunc(routes, func(r *networking.RouteDestination) bool {
+		return r.GetWeight() > 0
+	})
 }
 
 // matchTCP returns the subnets that the matches which apply to the proxy and the port ask for; terminal is true where one of them asks for

@@ -249,6 +249,18 @@ spec:
 `,
 		},
 		{
+			name: "a route without a share is as good as none", listeners: db,
+			world: route(`
+  - route:
+    - {destination: {host: db, subset: v1}, weight: 0}
+    - {destination: {host: other}, weight: 0}
+`),
+			want: `
+10.96.0.1_3306
+  any -> outbound|3306||db.shop.svc.cluster.local
+`,
+		},
+		{
 			name: "labels, ports and gateways are settled beforehand", listeners: db,
 			world: route(`
   - match: [{sourceLabels: {app: another}}]
