@@ -97,9 +97,12 @@ func (g Goldens) write(u *Updated, name string, content []byte, ours func(string
 }
 
 // conflicted recognises what a merge leaves; updating is how such a golden is mended.
-func conflicted(content []byte) bool { return bytes.Contains(content, []byte("\n<<<<<<< ")) }
+func conflicted(content []byte) bool {
+	marker := []byte("<<<<<<< ")
+	return bytes.HasPrefix(content, marker) || bytes.Contains(content, append([]byte("\n"), marker...))
+}
 
-// WriteFile replaces a file in one step: it writes another beside it and renames that. Permissions are those of a new file.
+// WriteFile replaces a file in one step: it writes another beside it and renames that. Everybody may read it.
 func WriteFile(path string, content []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".meshc-*")
 	if err != nil {

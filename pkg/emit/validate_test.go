@@ -15,6 +15,8 @@ import (
 
 	"github.com/meshc/meshc/pkg/compile"
 	"github.com/meshc/meshc/pkg/emit"
+	"github.com/meshc/meshc/pkg/model/document"
+	"github.com/meshc/meshc/pkg/model/resource"
 )
 
 func TestValidate(t *testing.T) {
@@ -48,6 +50,11 @@ func TestValidate(t *testing.T) {
 			`Envoy would refuse listener 0.0.0.0_9080 of productpage-v1.default at "/filter_chains/0/filters/1/typed_config": ` +
 				`envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy: StatPrefix: value length must be at least 1 runes; this is a mistake of meshc, please report it`,
 		}},
+		{"a patch by an EnvoyFilter", func(t *testing.T, cfg *compile.Configuration) {
+			cfg.Clusters[0].ConnectTimeout = durationpb.New(0)
+			cfg.Sources.Add(cfg.Clusters[0], (&resource.Resource{Kind: "EnvoyFilter", Name: "slow", Document: &document.Document{File: "patch.yaml", Line: 3}}).At(""))
+		}, []string{`Envoy would refuse cluster outbound|9080||ratings.default.svc.cluster.local of productpage-v1.default at "": ` +
+			`envoy.config.cluster.v3.Cluster: ConnectTimeout: value must be greater than 0s (from patch.yaml:3); an EnvoyFilter patches it: mend the patch`}},
 		{"a type that nobody knows", func(t *testing.T, cfg *compile.Configuration) {
 			cfg.Clusters[0].TypedExtensionProtocolOptions = map[string]*anypb.Any{"x": {TypeUrl: "type.googleapis.com/not.Linked"}}
 		}, nil},
