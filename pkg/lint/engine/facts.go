@@ -26,6 +26,7 @@ type facts struct {
 	byType    func() map[string][]int
 	services  func() servicesByHost
 	claims    func() map[string][]int
+	entries   func() map[string][]int
 	rules     func() rulesByHost
 	settings  func() *ast.Term
 	spaces    func() *ast.Term
@@ -59,6 +60,7 @@ func newFacts(mesh *model.Mesh) *facts {
 	f.byType = sync.OnceValue(f.indexTypes)
 	f.services = sync.OnceValue(f.indexServices)
 	f.claims = sync.OnceValue(f.indexClaims)
+	f.entries = sync.OnceValue(f.indexEntries)
 	f.rules = sync.OnceValue(f.indexRules)
 	f.settings = sync.OnceValue(f.settingsTerm)
 	f.spaces = sync.OnceValue(f.namespacesTerm)
@@ -103,6 +105,16 @@ func (f *facts) indexClaims() map[string][]int {
 	return claims
 }
 
+func (f *facts) indexEntries() map[string][]int {
+	entries := map[string][]int{}
+	for _, se := range model.All[*networking.ServiceEntry](f.mesh) {
+		for _, host := range slices.Compact(slices.Sorted(slices.Values(se.Spec.GetHosts()))) {
+			entries[host] = append(entries[host], f.ids[se.Resource])
+		}
+	}
+	return entries
+}
+
 func (f *facts) indexRules() rulesByHost {
 	rules := rulesByHost{exact: map[string][]int{}}
 	for _, dr := range model.All[*networking.DestinationRule](f.mesh) {
@@ -130,6 +142,8 @@ func (f *facts) functions() []func(*rego.Rego) {
 		rego.Function2(decl("resolve_host", types.S, types.S, types.S), f.resolveHost),
 		rego.Function2(decl("host_matches", types.B, types.S, types.S), hostMatches),
 		rego.Function2(decl("destination_rules", anyArray, types.S, types.S), f.destinationRules),
+		rego.Function2(decl("overlapping_rules", anyArray, types.S, types.S), f.overlappingRules),
+		rego.Function1(decl("service_entries", anyArray, types.S), f.serviceEntries),
 		rego.Function1(decl("virtual_services", anyArray, types.S), f.virtualServices),
 		rego.Function2(decl("workloads", anyArray, types.S, types.A), f.workloads),
 		rego.Function2(decl("endpoint_labels", anyArray, types.S, types.S), f.endpointLabels),
@@ -275,6 +289,32 @@ func (f *facts) destinationRules(_ rego.BuiltinContext, host, namespace *ast.Ter
 	})
 	slices.Sort(ids)
 	return f.array(ids), nil
+}
+
+// overlappingRules: mesh.overlapping_rules(host, namespace): all DestinationRules whose host covers the host, or is covered by it.
+func (f *facts) overlappingRules(_ rego.BuiltinContext, host, namespace *ast.Term) (*ast.Term, error) {
+	fqdn := f.mesh.ResolveHost(str(host), str(namespace))
+	index := f.rules()
+	ids := slices.Clone(index.exact[fqdn])
+	for _, w := range index.wild {
+		if model.HostMatches(w.host, fqdn) || model.HostMatches(fqdn, w.host) {
+			ids = append(ids, w.id)
+		}
+	}
+	if strings.HasPrefix(fqdn, "*") {
+		for other, rules := range index.exact {
+			if model.HostMatches(fqdn, other) {
+				ids = append(ids, rules...)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return f.array(ids), nil
+}
+
+// serviceEntries: mesh.service_entries(host): those that list the host.
+func (f *facts) serviceEntries(_ rego.BuiltinContext, host *ast.Term) (*ast.Term, error) {
+	return f.array(f.entries()[str(host)]), nil
 }
 
 // exportTo is a set as model.Visible reads it; nothing said means everybody.

@@ -41,14 +41,9 @@ same(x, y) if {
 	y in {"*", x}
 }
 
-overlap(host) if mesh.host_matches(mine, host)
-
-overlap(host) if mesh.host_matches(host, mine)
-
 others := [r |
-	some r in mesh.resources("DestinationRule")
+	some r in mesh.overlapping_rules(input.spec.host, input.namespace)
 	r.id != input.id
-	overlap(mesh.resolve_host(r.spec.host, r.namespace))
 	object.get(r.spec, "workloadSelector", {}) == object.get(input.spec, "workloadSelector", {})
 	not default_mtls(r)
 	meet(input, r)

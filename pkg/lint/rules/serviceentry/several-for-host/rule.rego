@@ -25,9 +25,8 @@ protocol(p) := upper(object.get(p, "protocol", "TCP"))
 
 repeated contains [i, other, j] if {
 	some host in input.spec.hosts
-	some other in mesh.resources("ServiceEntry")
+	some other in mesh.service_entries(host)
 	other.id != input.id
-	host in other.spec.hosts
 	meet(input, other)
 	some i, p in input.spec.ports
 	some j, o in other.spec.ports
