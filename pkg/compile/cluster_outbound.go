@@ -8,6 +8,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	caresv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/network/dns_resolver/cares/v3"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -241,6 +242,11 @@ func (b *clusterBuilder) setBalancing(c *clusterv3.Cluster, t outboundTarget) {
 	}
 	translate.SetLoadBalancer(c, lb.value)
 	b.sources.Add(c, lb.from)
+	for _, config := range []proto.Message{c.GetRingHashLbConfig(), c.GetMaglevLbConfig(), c.GetRoundRobinLbConfig(), c.GetLeastRequestLbConfig()} {
+		if config.ProtoReflect().IsValid() {
+			b.sources.Add(config, lb.from)
+		}
+	}
 }
 
 // outboundMetadata says which service, rule and subset are behind the cluster.

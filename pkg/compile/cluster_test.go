@@ -51,25 +51,31 @@ func TestClustersKnowTheirYAML(t *testing.T) {
 		got[c.Name] = of(c)
 		got[c.Name+" circuit_breakers"] = of(c.GetCircuitBreakers())
 		got[c.Name+" outlier_detection"] = of(c.GetOutlierDetection())
+		if c.GetRingHashLbConfig() != nil {
+			got[c.Name+" ring_hash_lb_config"] = of(c.GetRingHashLbConfig())
+		}
 		if c.GetTransportSocket() != nil {
 			got[c.Name+" transport_socket"] = of(c.GetTransportSocket())
 		}
 	}
 	for _, e := range cfg.Endpoints {
 		for _, g := range e.GetEndpoints() {
+			got[e.ClusterName+" locality"] = of(g)
 			for _, lb := range g.GetLbEndpoints() {
 				got[e.ClusterName+" "+lb.GetEndpoint().GetAddress().GetSocketAddress().GetAddress()] = of(lb)
 			}
 		}
 	}
 	for what, want := range map[string]string{
-		"outbound|80||cart.shop.svc.cluster.local":                    "Service shop/cart spec.ports[0], DestinationRule shop/cart spec.trafficPolicy",
-		"outbound|80||cart.shop.svc.cluster.local circuit_breakers":   "DestinationRule shop/cart spec.trafficPolicy.connectionPool",
-		"outbound|80||cart.shop.svc.cluster.local outlier_detection":  "DestinationRule shop/cart spec.trafficPolicy.outlierDetection",
-		"outbound|80|v1|cart.shop.svc.cluster.local":                  "Service shop/cart spec.ports[0], DestinationRule shop/cart spec.subsets[0], DestinationRule shop/cart spec.subsets[0].trafficPolicy.loadBalancer",
-		"outbound|9090||cart.shop.svc.cluster.local transport_socket": "DestinationRule shop/cart spec.trafficPolicy.portLevelSettings[0].tls",
-		"outbound|80||pay.example.com":                                "ServiceEntry shop/payments spec.ports[1], DestinationRule shop/payments spec.trafficPolicy",
-		"outbound|80|v2|cart.shop.svc.cluster.local 10.244.0.12":      "Pod shop/cart-v2 ",
+		"outbound|80||cart.shop.svc.cluster.local":                       "Service shop/cart spec.ports[0], DestinationRule shop/cart spec.trafficPolicy",
+		"outbound|80||cart.shop.svc.cluster.local circuit_breakers":      "DestinationRule shop/cart spec.trafficPolicy.connectionPool",
+		"outbound|80||cart.shop.svc.cluster.local outlier_detection":     "DestinationRule shop/cart spec.trafficPolicy.outlierDetection",
+		"outbound|80|v1|cart.shop.svc.cluster.local":                     "Service shop/cart spec.ports[0], DestinationRule shop/cart spec.subsets[0], DestinationRule shop/cart spec.subsets[0].trafficPolicy.loadBalancer",
+		"outbound|9090||cart.shop.svc.cluster.local transport_socket":    "DestinationRule shop/cart spec.trafficPolicy.portLevelSettings[0].tls",
+		"outbound|80|v1|cart.shop.svc.cluster.local ring_hash_lb_config": "DestinationRule shop/cart spec.subsets[0].trafficPolicy.loadBalancer",
+		"outbound|80||cart.shop.svc.cluster.local locality":              "DestinationRule shop/cart spec.trafficPolicy.outlierDetection",
+		"outbound|80||pay.example.com":                                   "ServiceEntry shop/payments spec.ports[1], DestinationRule shop/payments spec.trafficPolicy",
+		"outbound|80|v2|cart.shop.svc.cluster.local 10.244.0.12":         "Pod shop/cart-v2 ",
 		"inbound|8080||":                  "Service shop/cart spec.ports[0], DestinationRule shop/cart spec.trafficPolicy",
 		"inbound|8080|| circuit_breakers": "DestinationRule shop/cart spec.trafficPolicy.connectionPool",
 	} {

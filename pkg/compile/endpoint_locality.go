@@ -60,6 +60,11 @@ func (b *builder) balance(groups []*localityGroup, t outboundTarget, byLabels bo
 		distribute(out, from, setting.GetDistribute())
 	case setting != nil && failover && (len(priorities) == 0 || len(setting.GetFailover()) > 0):
 		failOver(out, from, setting.GetFailover())
+	default:
+		return out
+	}
+	for _, g := range out {
+		b.sources.Add(g, t.policy.loadBalancer.from, t.policy.outlierDetection.from)
 	}
 	return out
 }
