@@ -15,7 +15,6 @@ import (
 // destination does to headers joins what the entry does, in out.
 func (b *routeBuilder) action(http *networking.HTTPRoute, out *routev3.Route, authority string) *routev3.RouteAction {
 	action := &routev3.RouteAction{AppendXForwardedHost: b.ForwardedHost}
-	b.Sources.Add(action, b.from.field("route")...)
 	setTimeout(action, http.GetTimeout())
 	if b.semantics == gatewaySemantics {
 		// The Gateway API asks for 500 where a backend does not exist.
@@ -36,6 +35,12 @@ func (b *routeBuilder) action(http *networking.HTTPRoute, out *routev3.Route, au
 		b.setDestination(action, out, http.GetRoute()[0])
 	} else {
 		b.setWeighted(action, http.GetRoute())
+	}
+	if http.GetTimeout() != nil {
+		b.Sources.Add(action, b.from.field("timeout")...)
+	}
+	if http.GetRewrite() != nil {
+		b.Sources.Add(action, b.from.field("rewrite")...)
 	}
 	return action
 }
@@ -148,6 +153,7 @@ func (b *routeBuilder) setDestination(action *routev3.RouteAction, out *routev3.
 
 func (b *routeBuilder) setWeighted(action *routev3.RouteAction, destinations []*networking.HTTPRouteDestination) {
 	weighted := &routev3.WeightedCluster{}
+	b.Sources.Add(action, b.from.field("route")...)
 	b.Sources.Add(weighted, b.from.field("route")...)
 	for i, to := range destinations {
 		if to.GetWeight() <= 0 {

@@ -182,6 +182,9 @@ func (b *routeBuilder) route(http *networking.HTTPRoute, match *networking.HTTPM
 	b.Sources.Add(out, from.all()...)
 	ops := HeaderOperations(http.GetHeaders())
 	ops.applyToRoute(out)
+	if http.GetHeaders() != nil {
+		b.Sources.Add(out, b.from.field("headers")...)
+	}
 	switch {
 	case http.GetRedirect() != nil:
 		action := Redirect(http.GetRedirect(), b.ListenPort, b.TLS, b.semantics == gatewaySemantics)

@@ -366,6 +366,18 @@ http:
 	}
 }
 
+func TestSourcesOfRouteFields(t *testing.T) {
+	opts := sidecar()
+	r := HTTPRoutes(virtualService(t, `
+http:
+- headers: {request: {set: {x-a: a}}}
+  timeout: 1s
+  rewrite: {uri: /}
+  route: [{destination: {host: h}}]`), opts)[0]
+	checkPaths(t, opts.Sources.Of(r), "s spec.http[0]", "s spec.http[0].headers")
+	checkPaths(t, opts.Sources.Of(r.GetRoute()), "s spec.http[0].route[0]", "s spec.http[0].timeout", "s spec.http[0].rewrite")
+}
+
 func TestSourcesOfDelegatedRoutes(t *testing.T) {
 	vs := virtualService(t, `
 http:
