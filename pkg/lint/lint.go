@@ -8,6 +8,7 @@ package lint
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/model"
@@ -85,10 +86,13 @@ func Run(ctx context.Context, mesh *model.Mesh, opts Options) (*Report, error) {
 	return report, ctx.Err()
 }
 
-// complete makes empty lists of nil ones, as the JSON form promises.
+// complete makes empty lists of nil ones, as the JSON form promises, and gives errors of the decoder the code that istioctl has for them.
 func complete(f *diag.Finding) {
 	if f.Aliases == nil {
 		f.Aliases = []string{}
+		if f.Severity == diag.Error && strings.HasPrefix(f.Rule, "schema/") && f.Resource.Kind != "" {
+			f.Aliases = []string{"IST0106"}
+		}
 	}
 	if f.Related == nil {
 		f.Related = []diag.Related{}

@@ -217,11 +217,11 @@ func TestUserRuleSandbox(t *testing.T) {
 		`findings contains {"message": sprintf("%v", [opa.runtime()])}`:                                             "undefined function opa.runtime",
 		`findings contains {"message": sprintf("%v", [rand.intn("x", 3)])}`:                                         "undefined function rand.intn",
 		`findings contains {"message": sprintf("%v", [net.lookup_ip_addr("example.com")])}`:                         "undefined function net.lookup_ip_addr",
-		`findings contains "no object"`:                          "must be an object",
-		`findings contains {"path": "spec"}`:                     "must be an object with message",
-		`findings contains {"message": "x"} if to_number("y")`:   "a rule failed",
-		`findings contains {"message": "x"`:                      "team/own-rule",
-		`findings contains {"message": "x"} if data.nowhere.f()`: "do not compile",
+		`findings contains "no object"`:                                                                             "must be an object",
+		`findings contains {"path": "spec"}`:                                                                        "must be an object with message",
+		`findings contains {"message": "x"} if to_number("y")`:                                                      "a rule failed",
+		`findings contains {"message": "x"`:                                                                         "team/own-rule",
+		`findings contains {"message": "x"} if data.nowhere.f()`:                                                    "do not compile",
 	}
 	mesh := load(t, fstest.MapFS{"mesh.yaml": {Data: []byte(cart)}}, "mesh.yaml")
 	for rego, want := range tests {

@@ -50,6 +50,7 @@ func (c *check) gatewayName(path, name string) {
 	switch {
 	case !qualified && strings.Contains(name, ".") && hostName(name) == "":
 		c.warnf(Deprecated, path, "%q is the old way to name a gateway of another namespace: write NAMESPACE/NAME", name)
+		c.findings[len(c.findings)-1].Aliases = []string{"IST0133", "KIA1108"}
 	case !qualified:
 		if !isLabel(name) {
 			c.errorf(InvalidValue, path, "%q is no name of a gateway: write NAME, NAMESPACE/NAME, or mesh for all sidecars", name)
