@@ -95,6 +95,9 @@ type Service struct {
 	SubjectAltNames []string
 	// Assumed says why meshc made the service up (a gateway that an IstioOperator installs), "" for one that the input holds.
 	Assumed string
+	// FromReference marks an assumed service that exists only because configuration names its host: good enough to show what that
+	// configuration does, no proof that the host exists.
+	FromReference bool
 	// Source is the Service, or the ServiceEntry's spec.hosts[i].
 	Source resource.Source
 

@@ -47,7 +47,9 @@ func (m *Mesh) buildServices() *serviceTable {
 	}
 	allocateAddresses(entries)
 	t.byAge = append(t.byAge, entries...)
+	referenced := m.referencedServices(t.byAge)
 	t.byAge = append(t.byAge, m.assumedServices(t.byAge)...)
+	t.byAge = append(t.byAge, referenced...)
 	slices.SortStableFunc(t.byAge, func(a, b *Service) int {
 		return cmp.Or(a.created.Compare(b.created), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Namespace, b.Namespace))
 	})

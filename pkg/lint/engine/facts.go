@@ -78,9 +78,14 @@ func (f *facts) indexTypes() map[string][]int {
 	return byType
 }
 
+// held are the services that the input holds; one that was made up from the reference to be checked proves nothing.
+func (f *facts) held() []*model.Service {
+	return slices.DeleteFunc(slices.Clone(f.mesh.Services()), func(svc *model.Service) bool { return svc.FromReference })
+}
+
 func (f *facts) indexServices() servicesByHost {
 	s := servicesByHost{exact: map[string][]*model.Service{}, terms: map[*model.Service]*ast.Term{}}
-	for _, svc := range f.mesh.Services() {
+	for _, svc := range f.held() {
 		if strings.HasPrefix(svc.Hostname, "*") {
 			s.wild = append(s.wild, svc)
 		} else {
@@ -226,7 +231,7 @@ func (f *facts) find(host, namespace string) []*model.Service {
 		return found
 	}
 	// A wildcard stands for every service below it.
-	for _, svc := range f.mesh.Services() {
+	for _, svc := range f.held() {
 		if model.HostMatches(fqdn, svc.Hostname) {
 			found = append(found, svc)
 		}
@@ -406,7 +411,7 @@ func (f *facts) namespacesTerm() *ast.Term {
 func (f *facts) similarHost(_ rego.BuiltinContext, host, namespace *ast.Term) (*ast.Term, error) {
 	asked := f.mesh.ResolveHost(str(host), str(namespace))
 	best, distance := "", len(asked)/4+2
-	for _, svc := range f.mesh.Services() {
+	for _, svc := range f.held() {
 		if !model.Visible(svc.ExportTo, svc.Namespace, str(namespace)) {
 			continue
 		}
