@@ -3,7 +3,6 @@ package schema
 import (
 	"fmt"
 	"net/netip"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -134,11 +133,6 @@ func absoluteSocket(address string) problem {
 		return "is not the absolute path of a socket file (unix:///path/file) or an abstract socket (unix://@name)"
 	}
 	return ""
-}
-
-func isHTTPURL(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
 // headerFormat judges the % expressions of a header's value.
