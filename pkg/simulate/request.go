@@ -1,0 +1,147 @@
+package simulate
+
+import (
+	"strconv"
+	"strings"
+
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// request is an HTTP request as Envoy sees it when it looks for a route.
+type request struct {
+	method, scheme, host, path string
+	// headers by lower-case name, those that Envoy adds before routing among them; pseudo-headers are the fields above.
+	headers map[string]string
+	// metadata is what filters left for routes to match by.
+	metadata map[string]*structpb.Struct
+}
+
+// header returns a header's value; names are lower-case, and pseudo-headers have theirs (:authority, which "host" means too).
+func (r *request) header(name string) (string, bool) {
+	switch name {
+	case ":authority", "host":
+		return r.host, true
+	case ":method":
+		return r.method, true
+	case ":path":
+		return r.path, true
+	case ":scheme":
+		return r.scheme, true
+	}
+	value, ok := r.headers[name]
+	return value, ok
+}
+
+// readRequest does to the request what the connection manager does before it routes it, and reports whether the request goes on.
+func (w *walk) readRequest(m *hcmv3.HttpConnectionManager) bool {
+	r := &request{method: w.call.Method, host: w.call.Host, path: w.call.Path, headers: map[string]string{}}
+	w.request = r
+	for name, value := range w.call.Headers {
+		if name = strings.ToLower(name); !strings.HasPrefix(name, ":") {
+			r.headers[name] = strings.Trim(value, " \t")
+		}
+	}
+	if host, ok := r.headers["host"]; ok {
+		if r.host == "" {
+			r.host = host
+		}
+		delete(r.headers, "host")
+	}
+	r.readAbsoluteForm()
+	if w.checkPath() && w.normalizePath(m) {
+		r.normalizeHost(m, w.connection.port)
+		w.addForwarded(m)
+		return true
+	}
+	return false
+}
+
+// readAbsoluteForm splits a target that holds a whole URL, as clients send it to a proxy.
+func (r *request) readAbsoluteForm() {
+	scheme, rest, ok := strings.Cut(r.path, "://")
+	if !ok || strings.HasPrefix(r.path, "/") {
+		return
+	}
+	end := strings.IndexAny(rest, "/?")
+	if end < 0 {
+		end = len(rest)
+	}
+	r.scheme, r.host, r.path = strings.ToLower(scheme), rest[:end], rest[end:]
+	if !strings.HasPrefix(r.path, "/") {
+		r.path = "/" + r.path
+	}
+}
+
+// checkPath refuses targets that are no path.
+func (w *walk) checkPath() bool {
+	r := w.request
+	if r.method == "CONNECT" || strings.HasPrefix(r.path, "/") || r.path == "*" && r.method == "OPTIONS" {
+		return true
+	}
+	w.step(StageRequest, nil, "the path %q does not begin with /", r.path)
+	w.out.Status = 404
+	w.fail(ProtocolError)
+	return false
+}
+
+// normalizeHost takes off the host what the connection manager is told to.
+func (r *request) normalizeHost(m *hcmv3.HttpConnectionManager, listenerPort uint32) {
+	if m.GetStripTrailingHostDot() {
+		host, port := splitPort(r.host)
+		r.host = strings.TrimSuffix(host, ".") + port
+	}
+	host, port := splitPort(r.host)
+	number, err := strconv.ParseUint(strings.TrimPrefix(port, ":"), 10, 16)
+	if err == nil && (m.GetStripAnyHostPort() || m.GetStripMatchingHostPort() && uint32(number) == listenerPort) {
+		r.host = host
+	}
+}
+
+// splitPort splits a host from its port, which keeps its colon; an IPv6 address has brackets.
+func splitPort(host string) (name, port string) {
+	colon := strings.LastIndexByte(host, ':')
+	if colon < 0 || strings.LastIndexByte(host, ']') > colon {
+		return host, ""
+	}
+	return host[:colon], host[colon:]
+}
+
+// addForwarded sets the headers by which Envoy knows how the request came (https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers).
+func (w *walk) addForwarded(m *hcmv3.HttpConnectionManager) {
+	r := w.request
+	actual := "http"
+	if w.connection.decrypted {
+		actual = "https"
+	}
+	const proto = "x-forwarded-proto"
+	if _, given := r.headers[proto]; !given || m.GetUseRemoteAddress().GetValue() && m.GetXffNumTrustedHops() == 0 {
+		r.headers[proto] = actual
+	}
+	if to := m.GetSchemeHeaderTransformation().GetSchemeToOverwrite(); to != "" {
+		r.scheme, r.headers[proto] = to, to
+	}
+	if r.scheme == "" {
+		if r.scheme = r.headers[proto]; r.scheme != "http" && r.scheme != "https" {
+			r.scheme = actual
+		}
+	}
+	if m.GetUseRemoteAddress().GetValue() && w.connection.source.IsValid() {
+		chain := w.connection.source.String()
+		if before := r.headers["x-forwarded-for"]; before != "" {
+			chain = before + "," + chain
+		}
+		r.headers["x-forwarded-for"] = chain
+	}
+	if _, given := r.headers["x-request-id"]; !given && m.GetGenerateRequestId().GetValue() || m.GetGenerateRequestId() == nil && !given {
+		// Envoy draws one at random; no rule can be about its value.
+		r.headers["x-request-id"] = "00000000-0000-4000-8000-000000000000"
+	}
+}
+
+// isGRPC tells a gRPC request by its content type.
+func (r *request) isGRPC() bool {
+	kind, ok := r.headers["content-type"]
+	rest, isGRPC := strings.CutPrefix(kind, "application/grpc")
+	return ok && isGRPC && (rest == "" || rest[0] == '+')
+}

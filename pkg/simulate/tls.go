@@ -1,0 +1,66 @@
+package simulate
+
+import (
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+)
+
+// terminateTLS does what the chain's transport socket does, and reports whether the connection goes on.
+func (w *walk) terminateTLS(chain *listenerv3.FilterChain) bool {
+	context, ok := w.sim.unpack(chain.GetTransportSocket().GetTypedConfig()).(*tlsv3.DownstreamTlsContext)
+	if !ok {
+		if w.call.TLS != Plaintext {
+			w.step(StageTLS, nil, "the filter chain passes TLS through unopened")
+		}
+		return true
+	}
+	parts := by(chain.GetTransportSocket(), context)
+	if w.call.TLS == Plaintext {
+		w.step(StageTLS, parts, "the filter chain wants TLS and the client speaks plaintext")
+		w.fail(TLSError)
+		return false
+	}
+	w.connection.decrypted = true
+	if w.call.TLS != MTLS {
+		if context.GetRequireClientCertificate().GetValue() {
+			w.step(StageTLS, parts, "a client certificate is required and the client has none")
+			w.fail(MTLSError)
+			return false
+		}
+		w.step(StageTLS, parts, "TLS ends here; no client certificate is required")
+		return true
+	}
+	if name := w.identity(); name != "" && !acceptsPeer(context.GetCommonTlsContext(), name) {
+		w.step(StageTLS, parts, "the name in the client's certificate is refused: %s", name)
+		w.fail(MTLSError)
+		return false
+	}
+	w.step(StageTLS, parts, "mutual TLS ends here")
+	return true
+}
+
+// acceptsPeer tells whether a certificate with the URI name passes the name checks of a TLS context. A context that validates nothing, or names
+// nothing, takes any.
+func acceptsPeer(context *tlsv3.CommonTlsContext, name string) bool {
+	validation := context.GetValidationContext()
+	if validation == nil {
+		validation = context.GetCombinedValidationContext().GetDefaultValidationContext()
+	}
+	//lint:ignore SA1019 istiod writes this field.
+	old := validation.GetMatchSubjectAltNames()
+	typed := validation.GetMatchTypedSubjectAltNames()
+	if len(old)+len(typed) == 0 {
+		return true
+	}
+	for _, m := range old {
+		if newStringMatcher(m).matches(name) {
+			return true
+		}
+	}
+	for _, m := range typed {
+		if m.GetSanType() == tlsv3.SubjectAltNameMatcher_URI && newStringMatcher(m.GetMatcher()).matches(name) {
+			return true
+		}
+	}
+	return false
+}
