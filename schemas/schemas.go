@@ -3,6 +3,7 @@ package schemas
 
 import (
 	"embed"
+	"io/fs"
 	"strings"
 )
 
@@ -20,3 +21,6 @@ func Kind(kind string) ([]byte, bool) {
 	b, err := files.ReadFile(strings.ToLower(kind) + ".cue")
 	return b, err == nil
 }
+
+// Files are all schemas, for tools that want them on their own.
+func Files() fs.FS { return files }

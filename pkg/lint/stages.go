@@ -86,7 +86,7 @@ type decoded map[diag.Resource][]string
 func saidByDecoder(findings []diag.Finding) decoded {
 	said := decoded{}
 	for _, f := range findings {
-		if strings.HasPrefix(f.Rule, "schema/") && f.Path != "" {
+		if f.Severity == diag.Error && strings.HasPrefix(f.Rule, "schema/") && f.Path != "" {
 			said[f.Resource] = append(said[f.Resource], f.Path)
 		}
 	}

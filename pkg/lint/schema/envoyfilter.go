@@ -43,6 +43,8 @@ func (c *check) patch(path string, p *networking.EnvoyFilter_EnvoyConfigObjectPa
 		c.errorf(MissingField, path+".patch.operation", "operation must say how to patch: MERGE, ADD, REMOVE, INSERT_BEFORE…")
 	case p.GetPatch().GetOperation() != networking.EnvoyFilter_Patch_REMOVE && p.GetPatch().GetValue() == nil:
 		c.errorf(MissingField, path+".patch.value", "operation %s needs a value", p.GetPatch().GetOperation())
+	default:
+		c.patchValue(path+".patch.value", p)
 	}
 }
 

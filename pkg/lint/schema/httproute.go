@@ -370,14 +370,15 @@ func (c *check) retries(path string, r *networking.HTTPRetry) {
 		return
 	}
 	for _, condition := range strings.Split(r.GetRetryOn(), ",") {
-		condition = strings.TrimSpace(condition)
-		if code, err := strconv.Atoi(condition); err == nil && code >= 100 && code <= 599 {
-			continue
-		}
-		if !retryConditions[condition] {
+		if condition = strings.TrimSpace(condition); !retryCondition(condition) {
 			c.errorf(InvalidValue, path+".retryOn", "%q is no condition to retry on: write Envoy's names (5xx, connect-failure, unavailable…) or status codes", condition)
 		}
 	}
+}
+
+func retryCondition(s string) bool {
+	code, err := strconv.Atoi(s)
+	return err == nil && code >= 100 && code <= 599 || retryConditions[s]
 }
 
 func (c *check) mirrors(path string, route *networking.HTTPRoute) {

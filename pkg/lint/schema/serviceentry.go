@@ -41,6 +41,9 @@ func (c *check) serviceEntryHosts(se *networking.ServiceEntry) {
 	if len(se.GetHosts()) == 0 {
 		c.errorf(MissingField, "spec.hosts", "a ServiceEntry needs at least one host")
 	}
+	if n := len(se.GetHosts()); n > 256 {
+		c.errorf(InvalidValue, "spec.hosts", "%d hosts are too many: a ServiceEntry takes 256", n)
+	}
 	for i, h := range se.GetHosts() {
 		path := resource.Index("spec.hosts", i)
 		switch {

@@ -163,6 +163,9 @@ func describe(v cue.Value, depth int) string {
 		}
 		return "anything but " + text(args[0])
 	case cue.RegexMatchOp:
+		if limit, ok := lengthLimit(args[0]); ok {
+			return limit
+		}
 		return "in the form " + text(args[0])
 	case cue.NotRegexMatchOp:
 		return "free of " + text(args[0])
@@ -182,6 +185,17 @@ func alternatives(args []cue.Value, depth int) string {
 		}
 	}
 	return "one of " + strings.Join(names, ", ")
+}
+
+// lengthLimit reads the two patterns by which the schemas bound the length of a string (a subsumption check does not follow calls).
+func lengthLimit(pattern cue.Value) (string, bool) {
+	s, _ := pattern.String()
+	if s == "(?s)." {
+		return "not empty", true
+	}
+	most, ok := strings.CutPrefix(s, "(?s)^.{0,")
+	most, whole := strings.CutSuffix(most, "}$")
+	return "at most " + most + " characters long", ok && whole
 }
 
 // call describes the validators that the schemas use.

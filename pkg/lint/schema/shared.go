@@ -30,6 +30,7 @@ var checks = map[string]func(*check){
 	"TrafficExtension":      trafficExtension,
 	"ProxyConfig":           proxyConfig,
 	"EnvoyFilter":           envoyFilter,
+	"ConfigMap":             meshSettings,
 }
 
 // bad reports a value if there is a problem with it.
@@ -175,11 +176,8 @@ func (c *check) serverTLS(path string, tls *networking.ServerTLSSettings) {
 	mode := tls.GetMode()
 	switch mode {
 	case networking.ServerTLSSettings_ISTIO_MUTUAL:
-		for field, set := range map[string]bool{
-			"serverCertificate": tls.GetServerCertificate() != "", "privateKey": tls.GetPrivateKey() != "", "caCertificates": tls.GetCaCertificates() != "",
-			"credentialName": tls.GetCredentialName() != "", "credentialNames": len(tls.GetCredentialNames()) > 0, "tlsCertificates": len(tls.GetTlsCertificates()) > 0,
-		} {
-			if set {
+		for _, field := range []string{"serverCertificate", "privateKey", "caCertificates", "credentialName", "credentialNames", "tlsCertificates"} {
+			if c.has(path + "." + field) {
 				c.errorf(ConflictingFields, path+"."+field, "ISTIO_MUTUAL uses the mesh's own certificates: leave %s out", field)
 			}
 		}
