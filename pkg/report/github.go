@@ -19,12 +19,12 @@ func GitHub(w io.Writer, r *lint.Report, _ Options) error {
 		if command == "" {
 			command = "notice"
 		}
-		message := f.Message
+		message := printable(f.Message)
 		for _, rel := range f.Related {
-			message += fmt.Sprintf("\n%s: %s", where(rel.Location), rel.Message)
+			message += "\n" + printable(fmt.Sprintf("%s: %s", where(rel.Location), rel.Message))
 		}
 		if f.Fix != nil && f.Fix.Description != "" {
-			message += "\nFix: " + f.Fix.Description
+			message += "\nFix: " + printable(f.Fix.Description)
 		}
 		fmt.Fprintf(out, "::%s %s::%s\n", command, annotation(f), escapeData(message))
 	}

@@ -38,9 +38,9 @@ func Markdown(w io.Writer, r *lint.Report, _ Options) error {
 }
 
 func cell(s string) string {
-	return strings.NewReplacer("|", `\|`, "\n", " ", "\r", "", "<", "&lt;", ">", "&gt;").Replace(s)
+	return strings.NewReplacer("|", `\|`, "\n", " ", "\r", "", "<", "&lt;", ">", "&gt;").Replace(printable(s))
 }
 
 func codeSpan(s string) string {
-	return "`" + strings.NewReplacer("`", "'", "|", `\|`, "\n", " ").Replace(s) + "`"
+	return "`" + strings.NewReplacer("`", "'", "|", `\|`, "\n", " ").Replace(printable(s)) + "`"
 }

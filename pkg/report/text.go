@@ -17,14 +17,14 @@ func Text(w io.Writer, r *lint.Report, opts Options) error {
 	p := palette{on: opts.Color}
 	excerpts := newExcerpts(opts.Source)
 	for _, f := range r.Findings {
-		fmt.Fprintf(out, "%s: %s: %s %s\n", p.bold(where(f.Location)), p.severity(f.Severity), f.Message, p.faint("["+code(f)+"]"))
+		fmt.Fprintf(out, "%s: %s: %s %s\n", p.bold(printable(where(f.Location))), p.severity(f.Severity), printable(f.Message), p.faint("["+code(f)+"]"))
 		excerpt(out, p, excerpts, f.Resource, f.Location)
 		for _, rel := range f.Related {
-			fmt.Fprintf(out, "  %s: %s: %s\n", where(rel.Location), p.note("note"), rel.Message)
+			fmt.Fprintf(out, "  %s: %s: %s\n", printable(where(rel.Location)), p.note("note"), printable(rel.Message))
 			excerpt(out, p, excerpts, rel.Resource, rel.Location)
 		}
 		if f.Fix != nil && f.Fix.Description != "" {
-			fmt.Fprintf(out, "  %s: %s\n", p.note("fix"), f.Fix.Description)
+			fmt.Fprintf(out, "  %s: %s\n", p.note("fix"), printable(f.Fix.Description))
 		}
 	}
 	if len(r.Findings) > 0 {
