@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -193,9 +194,14 @@ func (r *configReader) entry(key, value *yaml.Node) error {
 var lintSettings = []string{"rules", "severity", "ignore", "external"}
 
 func (r *configReader) lintSetting(key, value *yaml.Node) error {
-	text, err := yaml.Marshal(&yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: []*yaml.Node{key, value}})
+	// By way of JSON, since the strict decoder would take the plain word off for a boolean.
+	var plain any
+	if err := value.Decode(&plain); err != nil {
+		return r.errorf(key, "%s: %v", key.Value, err)
+	}
+	text, err := json.Marshal(map[string]any{key.Value: plain})
 	if err != nil {
-		return r.errorf(key, "%v", err)
+		return r.errorf(key, "%s: %v", key.Value, err)
 	}
 	if err := sigsyaml.UnmarshalStrict(text, &r.cfg.Lint); err != nil {
 		return r.errorf(key, "%s: %v", key.Value, err)
