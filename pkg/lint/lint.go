@@ -8,9 +8,9 @@ package lint
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/meshc/meshc/pkg/diag"
+	"github.com/meshc/meshc/pkg/lint/schema"
 	"github.com/meshc/meshc/pkg/model"
 )
 
@@ -90,7 +90,7 @@ func Run(ctx context.Context, mesh *model.Mesh, opts Options) (*Report, error) {
 func complete(f *diag.Finding) {
 	if f.Aliases == nil {
 		f.Aliases = []string{}
-		if f.Severity == diag.Error && strings.HasPrefix(f.Rule, "schema/") && f.Resource.Kind != "" {
+		if f.Rule == "schema/wrong-type" || f.Rule == schema.InvalidValue || f.Rule == "schema/one-of" {
 			f.Aliases = []string{"IST0106"}
 		}
 	}

@@ -58,7 +58,7 @@ func TestRulePages(t *testing.T) {
 	docs := filepath.Join("..", "..", "docs", "rules")
 	pages := map[string]bool{"README.md": true}
 	var index strings.Builder
-	index.WriteString("# Rules\n\nMade from the rule folders under `pkg/lint/rules`; `meshc explain RULE` shows the same.\n\n| rule | severity | what is wrong | also known as |\n|---|---|---|---|\n")
+	index.WriteString("# Rules\n\nMade from the rule folders under `pkg/lint/rules`; `meshc explain RULE` shows the same. Teams add [rules of their own](../own-rules.md).\n\n| rule | severity | what is wrong | also known as |\n|---|---|---|---|\n")
 	for _, rule := range all {
 		page := rule.Name + ".md"
 		pages[page] = true
