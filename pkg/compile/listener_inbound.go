@@ -108,21 +108,40 @@ func (b *builder) inspectors(chains []*listenerv3.FilterChain) []*listenerv3.Lis
 		needHTTP[port] = needHTTP[port] || slices.Equal(m.GetApplicationProtocols(), alpnPlaintextHTTP())
 	}
 	var filters []*listenerv3.ListenerFilter
-	add := func(filter *listenerv3.ListenerFilter, need map[uint32]bool) {
-		var idle []uint32
-		for _, port := range slices.Sorted(maps.Keys(need)) {
-			if !need[port] {
-				idle = append(idle, port)
-			}
+	if busy, idle := portsByNeed(needTLS); len(busy) > 0 {
+		filter := b.tlsInspector()
+		filter.FilterDisabled = onPorts(idle)
+		if !needTLS[0] {
+			// What no chain names a port for is plaintext: a TLS handshake there is passed on unread.
+			filter.FilterDisabled = notOn(busy)
 		}
-		if len(idle) < len(need) {
-			filter.FilterDisabled = onPorts(idle)
-			filters = append(filters, filter)
+		filters = append(filters, filter)
+	}
+	if busy, idle := portsByNeed(needHTTP); len(busy) > 0 {
+		filter := b.httpInspector()
+		filter.FilterDisabled = onPorts(idle)
+		filters = append(filters, filter)
+	}
+	return filters
+}
+
+// portsByNeed lists the ports that need a filter and those that do not, in order; 0 stands for those that no chain names.
+func portsByNeed(need map[uint32]bool) (busy, idle []uint32) {
+	for _, port := range slices.Sorted(maps.Keys(need)) {
+		if need[port] {
+			busy = append(busy, port)
+		} else {
+			idle = append(idle, port)
 		}
 	}
-	add(b.tlsInspector(), needTLS)
-	add(b.httpInspector(), needHTTP)
-	return filters
+	return busy, idle
+}
+
+// notOn is true for connections to none of the ports.
+func notOn(ports []uint32) *listenerv3.ListenerFilterChainMatchPredicate {
+	return &listenerv3.ListenerFilterChainMatchPredicate{
+		Rule: &listenerv3.ListenerFilterChainMatchPredicate_NotMatch{NotMatch: onPorts(ports)},
+	}
 }
 
 // onPorts is true for connections to one of the ports; nil for none.

@@ -149,9 +149,9 @@ spec:
     defaultEndpoint: 127.0.0.1:17001
 `,
 			want: `
-10.244.0.9_7000 bound tls_inspector
+10.244.0.9_7000 bound tls_inspector(only 7000)
   7000 tls mTLS as istio-peer-exchange,h2,http/1.1 -> inbound|7000|| by shop/sidecar/own
-127.0.0.1_7001 bound tls_inspector
+127.0.0.1_7001 bound tls_inspector(only 7001)
   7001 tls mTLS as h2,http/1.1 -> http inbound|7001|| as own.shop:7001/* by shop/sidecar/own
 virtualInbound bound original_dst tls_inspector(not 15006)
   15006 -> BlackHoleCluster

@@ -64,10 +64,13 @@ func summarizeListener(t *testing.T, cfg *compile.Configuration, l *listenerv3.L
 	return out.String()
 }
 
-// portsOf writes the ports for which a listener filter is off.
+// portsOf writes the ports for which a listener filter is off, or those alone for which it is on.
 func portsOf(p *listenerv3.ListenerFilterChainMatchPredicate) string {
 	if p == nil {
 		return ""
+	}
+	if on := p.GetNotMatch(); on != nil {
+		return strings.Replace(portsOf(on), "not", "only", 1)
 	}
 	var ports []string
 	rules := p.GetOrMatch().GetRules()
