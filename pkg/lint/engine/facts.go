@@ -268,6 +268,14 @@ func labelsTerm(labels map[string]string) *ast.Term {
 	return ast.NewTerm(o)
 }
 
+func stringsTerm(list []string) *ast.Term {
+	items := make([]*ast.Term, len(list))
+	for i, s := range list {
+		items[i] = ast.StringTerm(s)
+	}
+	return ast.ArrayTerm(items...)
+}
+
 // resolveHost: mesh.resolve_host(host, namespace): the host written out.
 func (f *facts) resolveHost(_ rego.BuiltinContext, host, namespace *ast.Term) (*ast.Term, error) {
 	return ast.StringTerm(f.mesh.ResolveHost(str(host), str(namespace))), nil
@@ -382,6 +390,7 @@ func (f *facts) settingsTerm() *ast.Term {
 	open := s.Mesh.GetOutboundTrafficPolicy() == nil || s.Mesh.GetOutboundTrafficPolicy().GetMode() == meshconfig.MeshConfig_OutboundTrafficPolicy_ALLOW_ANY
 	return ast.ObjectTerm(
 		item("rootNamespace", ast.StringTerm(s.RootNamespace())), item("trustDomain", ast.StringTerm(s.TrustDomain())),
+		item("trustDomainAliases", stringsTerm(s.Mesh.GetTrustDomainAliases())),
 		item("domainSuffix", ast.StringTerm(s.DomainSuffix)), item("autoMtls", ast.BooleanTerm(auto)), item("allowAny", ast.BooleanTerm(open)),
 		item("injectByDefault", ast.BooleanTerm(s.EnableNamespacesByDefault)),
 		item("accessLogFile", ast.StringTerm(s.Mesh.GetAccessLogFile())),

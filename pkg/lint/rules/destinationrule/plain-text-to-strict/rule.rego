@@ -1,6 +1,7 @@
 package destinationrule.plain_text_to_strict
 
-mode := input.spec.trafficPolicy.tls.mode
+# DISABLE is what a tls without mode means.
+mode := object.get(input.spec.trafficPolicy.tls, "mode", "DISABLE")
 
 host := mesh.resolve_host(input.spec.host, input.namespace)
 

@@ -21,7 +21,7 @@ same(x, y) if {
 	y in {"*", x}
 }
 
-protocol(p) := upper(object.get(p, "protocol", "TCP"))
+protocol(p) := upper(object.get(p, "protocol", "unstated"))
 
 conflicts contains [i, other, j] if {
 	some host in input.spec.hosts
