@@ -355,3 +355,42 @@ func BenchmarkRunOneApplication(b *testing.B) {
 		}
 	}
 }
+
+// TestExportToMeets: two resources disagree only where one namespace sees both.
+func TestExportToMeets(t *testing.T) {
+	entry := func(namespace, exportTo, protocol string) string {
+		return fmt.Sprintf(`---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: api-%[3]s, namespace: %[1]s}
+spec:
+  hosts: [api.example.com]
+  exportTo: [%[2]s]
+  ports: [{number: 443, name: api, protocol: %[3]s}]
+  resolution: DNS
+`, namespace, exportTo, strings.ToLower(protocol))
+	}
+	tests := []struct {
+		name string
+		a, b [2]string // namespace, exportTo
+		want int
+	}{
+		{"both own, one namespace", [2]string{"shop", `"."`}, [2]string{"shop", `"."`}, 2},
+		{"both own, two namespaces", [2]string{"shop", `"."`}, [2]string{"pay", `"."`}, 0},
+		{"one for all", [2]string{"shop", `"."`}, [2]string{"pay", `"*"`}, 2},
+		{"named", [2]string{"shop", `"."`}, [2]string{"pay", `shop`}, 2},
+		{"named, another", [2]string{"shop", `"."`}, [2]string{"pay", `web`}, 0},
+	}
+	for _, test := range tests {
+		report := run(t, lint.Config{}, entry(test.a[0], test.a[1], "HTTPS")+entry(test.b[0], test.b[1], "HTTP"))
+		got := 0
+		for _, f := range report.Findings {
+			if f.Rule == "serviceentry/conflicting-protocol" {
+				got++
+			}
+		}
+		if got != test.want {
+			t.Errorf("%s: %d findings, want %d", test.name, got, test.want)
+		}
+	}
+}

@@ -18,7 +18,7 @@ strict := [sprintf("the namespace %s asks", [namespace]), "KIA0207"] if {
 
 # *.local, *.cluster.local and * are about the mesh.
 strict := ["the mesh asks", "KIA0208"] if {
-	host in {"*", "*.local", "*.cluster.local", concat("", ["*", suffix])}
+	host in ["*", "*.local", "*.cluster.local", concat("", ["*", suffix])]
 	mesh.mtls(mesh.settings().rootNamespace, {}).mode == "STRICT"
 }
 

@@ -36,10 +36,9 @@ meet(a, b) if {
 
 same("*", _) := true
 
-same(x, y) if {
-	x != "*"
-	y in {"*", x}
-}
+same(x, "*") if x != "*"
+
+same(x, x) if x != "*"
 
 others := [r |
 	some r in mesh.overlapping_rules(input.spec.host, input.namespace)

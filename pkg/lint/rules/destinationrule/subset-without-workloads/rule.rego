@@ -39,9 +39,25 @@ undecidable if {
 	count(mesh.endpoint_labels(input.spec.host, input.namespace)) == 0
 }
 
+# A subset that nothing routes to does no harm yet.
+routed(subset) if {
+	host := mesh.resolve_host(input.spec.host, input.namespace)
+	some vs in mesh.resources("VirtualService")
+	some kind in ["http", "tcp", "tls"]
+	some route in vs.spec[kind]
+	some r in route.route
+	r.destination.subset == subset
+	mesh.resolve_host(r.destination.host, vs.namespace) == host
+}
+
+severity(subset) := "error" if routed(subset)
+
+severity(subset) := "warning" if not routed(subset)
+
 findings contains {
 	"path": sprintf("spec.subsets[%d]", [i]),
 	"message": sprintf("the subset %s picks nothing: no workload behind %s has the labels %s", [subset.name, input.spec.host, concat(", ", sort([sprintf("%s=%v", [k, v]) | some k, v in subset.labels]))]),
+	"severity": severity(subset.name),
 	"missing": {"kind": "Workload", "namespace": services[0].namespace, "name": ""},
 	"related": [{"id": s.id, "path": "spec.selector", "message": "the workloads of this Service are meant"} | some s in services],
 } if {

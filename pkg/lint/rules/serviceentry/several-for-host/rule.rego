@@ -16,10 +16,9 @@ meet(a, b) if {
 
 same("*", _) := true
 
-same(x, y) if {
-	x != "*"
-	y in {"*", x}
-}
+same(x, "*") if x != "*"
+
+same(x, x) if x != "*"
 
 protocol(p) := upper(object.get(p, "protocol", "unstated"))
 

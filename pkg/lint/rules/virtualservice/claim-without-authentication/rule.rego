@@ -21,9 +21,16 @@ pods(g) := [[w.namespace, w.labels] | some w in mesh.workloads("", g.spec.select
 
 pods(g) := [["istio-system", g.spec.selector]] if count(mesh.workloads("", g.spec.selector)) == 0
 
+reaches(namespace, namespace) := true
+
+reaches(namespace, own) if {
+	namespace != own
+	namespace == mesh.settings().rootNamespace
+}
+
 covered(pod) if {
 	some r in mesh.resources("RequestAuthentication")
-	r.namespace in {pod[0], mesh.settings().rootNamespace}
+	reaches(r.namespace, pod[0])
 	every k, v in object.get(r.spec, ["selector", "matchLabels"], {}) { pod[1][k] == v }
 }
 
