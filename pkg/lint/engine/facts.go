@@ -27,6 +27,7 @@ type facts struct {
 	services  func() servicesByHost
 	claims    func() map[string][]int
 	entries   func() map[string][]int
+	routes    func() map[string][]int
 	rules     func() rulesByHost
 	settings  func() *ast.Term
 	spaces    func() *ast.Term
@@ -61,6 +62,7 @@ func newFacts(mesh *model.Mesh) *facts {
 	f.services = sync.OnceValue(f.indexServices)
 	f.claims = sync.OnceValue(f.indexClaims)
 	f.entries = sync.OnceValue(f.indexEntries)
+	f.routes = sync.OnceValue(f.indexRoutes)
 	f.rules = sync.OnceValue(f.indexRules)
 	f.settings = sync.OnceValue(f.settingsTerm)
 	f.spaces = sync.OnceValue(f.namespacesTerm)
@@ -110,6 +112,34 @@ func (f *facts) indexClaims() map[string][]int {
 	return claims
 }
 
+// indexRoutes finds VirtualServices by the hosts that their routes lead to.
+func (f *facts) indexRoutes() map[string][]int {
+	routes := map[string][]int{}
+	for _, vs := range model.All[*networking.VirtualService](f.mesh) {
+		hosts := map[string]bool{}
+		for _, r := range vs.Spec.GetHttp() {
+			for _, d := range r.GetRoute() {
+				hosts[d.GetDestination().GetHost()] = true
+			}
+		}
+		for _, r := range vs.Spec.GetTls() {
+			for _, d := range r.GetRoute() {
+				hosts[d.GetDestination().GetHost()] = true
+			}
+		}
+		for _, r := range vs.Spec.GetTcp() {
+			for _, d := range r.GetRoute() {
+				hosts[d.GetDestination().GetHost()] = true
+			}
+		}
+		for host := range hosts {
+			host = f.mesh.ResolveHost(host, vs.Namespace)
+			routes[host] = append(routes[host], f.ids[vs.Resource])
+		}
+	}
+	return routes
+}
+
 func (f *facts) indexEntries() map[string][]int {
 	entries := map[string][]int{}
 	for _, se := range model.All[*networking.ServiceEntry](f.mesh) {
@@ -148,6 +178,7 @@ func (f *facts) functions() []func(*rego.Rego) {
 		rego.Function2(decl("host_matches", types.B, types.S, types.S), hostMatches),
 		rego.Function2(decl("destination_rules", anyArray, types.S, types.S), f.destinationRules),
 		rego.Function2(decl("overlapping_rules", anyArray, types.S, types.S), f.overlappingRules),
+		rego.Function1(decl("routes_to", anyArray, types.S), f.routesTo),
 		rego.Function1(decl("service_entries", anyArray, types.S), f.serviceEntries),
 		rego.Function1(decl("virtual_services", anyArray, types.S), f.virtualServices),
 		rego.Function2(decl("workloads", anyArray, types.S, types.A), f.workloads),
@@ -323,6 +354,11 @@ func (f *facts) overlappingRules(_ rego.BuiltinContext, host, namespace *ast.Ter
 	}
 	slices.Sort(ids)
 	return f.array(ids), nil
+}
+
+// routesTo: mesh.routes_to(host): the VirtualServices with a route to the host, written out.
+func (f *facts) routesTo(_ rego.BuiltinContext, host *ast.Term) (*ast.Term, error) {
+	return f.array(f.routes()[str(host)]), nil
 }
 
 // serviceEntries: mesh.service_entries(host): those that list the host.

@@ -42,7 +42,7 @@ undecidable if {
 # A subset that nothing routes to does no harm yet.
 routed(subset) if {
 	host := mesh.resolve_host(input.spec.host, input.namespace)
-	some vs in mesh.resources("VirtualService")
+	some vs in mesh.routes_to(host)
 	some kind in ["http", "tcp", "tls"]
 	some route in vs.spec[kind]
 	some r in route.route
