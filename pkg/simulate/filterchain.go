@@ -32,14 +32,16 @@ func (w *walk) filterChain(l *listenerv3.Listener) *listenerv3.FilterChain {
 		return nil
 	}
 	w.out.FilterChain = left[0].GetName()
-	w.step(StageFilterChain, by(left[0]), "%s %s", chainName(left[0]), describeMatch(left[0].GetFilterChainMatch()))
+	if w.explaining {
+		w.step(StageFilterChain, by(left[0]), "%s %s", chainName(left[0]), describeMatch(left[0].GetFilterChainMatch()))
+	}
 	return left[0]
 }
 
 // defaultChain is what remains when no chain matches.
 func (w *walk) defaultChain(l *listenerv3.Listener, criterion string, left []*listenerv3.FilterChain) *listenerv3.FilterChain {
 	why := "the listener has no filter chain but the default one"
-	if len(left) > 0 {
+	if w.explaining && len(left) > 0 {
 		why = fmt.Sprintf("%s does not fit %s, the last in question", criterion, describeChains(left))
 	}
 	chain := l.GetDefaultFilterChain()

@@ -16,7 +16,7 @@ type stringMatcher struct {
 }
 
 func equals(want string, fold bool) stringMatcher {
-	return textMatcher("is", want, fold, func(s, want string) bool { return s == want })
+	return textMatcher("be", want, fold, func(s, want string) bool { return s == want })
 }
 
 // textMatcher compares by a function, in lower case where the case is to be ignored.
@@ -35,7 +35,7 @@ func textMatcher(verb, want string, fold bool, compare func(s, want string) bool
 // regexMatcher matches the whole string, as Envoy does with RE2, whose syntax Go's regexp shares. A pattern that does not compile, with which Envoy
 // refuses the configuration, matches nothing.
 func regexMatcher(pattern string) stringMatcher {
-	m := stringMatcher{words: "matches the regex " + strconv.Quote(pattern), matches: func(string) bool { return false }}
+	m := stringMatcher{words: "match the regex " + strconv.Quote(pattern), matches: func(string) bool { return false }}
 	if _, err := regexp.Compile(pattern); err != nil {
 		m.words += ", which is none"
 		return m
@@ -52,15 +52,15 @@ func newStringMatcher(in *matcherv3.StringMatcher) stringMatcher {
 	case *matcherv3.StringMatcher_Exact:
 		return equals(p.Exact, fold)
 	case *matcherv3.StringMatcher_Prefix:
-		return textMatcher("begins with", p.Prefix, fold, strings.HasPrefix)
+		return textMatcher("begin with", p.Prefix, fold, strings.HasPrefix)
 	case *matcherv3.StringMatcher_Suffix:
-		return textMatcher("ends with", p.Suffix, fold, strings.HasSuffix)
+		return textMatcher("end with", p.Suffix, fold, strings.HasSuffix)
 	case *matcherv3.StringMatcher_Contains:
-		return textMatcher("contains", p.Contains, fold, strings.Contains)
+		return textMatcher("contain", p.Contains, fold, strings.Contains)
 	case *matcherv3.StringMatcher_SafeRegex:
 		return regexMatcher(p.SafeRegex.GetRegex())
 	}
-	return stringMatcher{words: "meets a condition that meshc does not know", matches: func(string) bool { return false }}
+	return stringMatcher{words: "meet a condition that meshc does not know", matches: func(string) bool { return false }}
 }
 
 // headerMatcher decides about one header.
@@ -94,11 +94,11 @@ func headerValue(in *routev3.HeaderMatcher) (stringMatcher, bool) {
 	case *routev3.HeaderMatcher_ExactMatch:
 		return equals(p.ExactMatch, false), true
 	case *routev3.HeaderMatcher_PrefixMatch:
-		return textMatcher("begins with", p.PrefixMatch, false, strings.HasPrefix), true
+		return textMatcher("begin with", p.PrefixMatch, false, strings.HasPrefix), true
 	case *routev3.HeaderMatcher_SuffixMatch:
-		return textMatcher("ends with", p.SuffixMatch, false, strings.HasSuffix), true
+		return textMatcher("end with", p.SuffixMatch, false, strings.HasSuffix), true
 	case *routev3.HeaderMatcher_ContainsMatch:
-		return textMatcher("contains", p.ContainsMatch, false, strings.Contains), true
+		return textMatcher("contain", p.ContainsMatch, false, strings.Contains), true
 	case *routev3.HeaderMatcher_SafeRegexMatch:
 		return regexMatcher(p.SafeRegexMatch.GetRegex()), true
 	case *routev3.HeaderMatcher_RangeMatch:
@@ -110,7 +110,7 @@ func headerValue(in *routev3.HeaderMatcher) (stringMatcher, bool) {
 // rangeMatcher takes whole numbers from start up to but not including end.
 func rangeMatcher(start, end int64) stringMatcher {
 	return stringMatcher{
-		words: "is a number from " + strconv.FormatInt(start, 10) + " to below " + strconv.FormatInt(end, 10),
+		words: "be a number from " + strconv.FormatInt(start, 10) + " to below " + strconv.FormatInt(end, 10),
 		matches: func(s string) bool {
 			n, err := strconv.ParseInt(s, 10, 64)
 			return err == nil && n >= start && n < end
@@ -131,14 +131,14 @@ func (m *headerMatcher) matches(r *request) bool {
 }
 
 func (m *headerMatcher) String() string {
-	words := "is present"
+	words := "be present"
 	if m.value != nil {
 		words = m.value.words
 	}
 	if m.invert != (m.value == nil && !m.present) {
-		return "header " + m.name + " must not be one that " + words
+		words = "not " + words
 	}
-	return "header " + m.name + " must be one that " + words
+	return "header " + m.name + " must " + words
 }
 
 // queryMatcher decides about the first of the query parameters of a name. Nothing is decoded: Envoy compares them as sent.
@@ -166,6 +166,16 @@ func (m *queryMatcher) matches(path string) bool {
 		return has == m.present
 	}
 	return has && m.value.matches(value)
+}
+
+func (m *queryMatcher) String() string {
+	condition := "be present"
+	if m.value != nil {
+		condition = m.value.words
+	} else if !m.present {
+		condition = "not be present"
+	}
+	return "query parameter " + m.name + " must " + condition
 }
 
 func queryParameter(path, name string) (string, bool) {

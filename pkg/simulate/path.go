@@ -87,6 +87,7 @@ const upperHex = "0123456789ABCDEF"
 // with a NUL or bytes that are no UTF-8.
 func canonicalPath(path string) (string, bool) {
 	out := make([]byte, 0, len(path)+1)
+	stray := -1 // where the last % stands in out that begins no escape
 	if path == "" || path[0] != '/' && path[0] != '\\' {
 		out = append(out, '/')
 	}
@@ -104,6 +105,9 @@ func canonicalPath(path string) (string, bool) {
 				i += n
 			case up:
 				out = upOne(out)
+				if stray >= len(out) {
+					stray = -1
+				}
 				i += n + size
 			default:
 				i += n + size
@@ -117,12 +121,16 @@ func canonicalPath(path string) (string, bool) {
 			value, ok := escapeAt(path, i)
 			switch {
 			case !ok:
+				stray = len(out)
 				out = append(out, '%')
 			case value == 0:
 				return "", false
 			case isUnreserved(value):
 				out = append(out, value)
 				i += 2
+				if stray >= 0 && len(out)-stray <= 3 {
+					out = escapeStray(out, stray, path[i+1:])
+				}
 			default:
 				out = append(out, path[i:i+3]...)
 				i += 2
@@ -137,6 +145,23 @@ func canonicalPath(path string) (string, bool) {
 		i++
 	}
 	return string(out), true
+}
+
+// escapeStray keeps a stray % from becoming the begin of an escape by what was unescaped after it (%%32e must not turn into %2e): it is written
+// %25 then. Rest is the input yet to come.
+func escapeStray(out []byte, stray int, rest string) []byte {
+	tail := string(out[stray+1:])
+	whole := tail
+	if len(tail) == 1 {
+		if rest == "" {
+			return out
+		}
+		whole += rest[:1]
+	}
+	if _, ok := escapeAt("%"+whole, 0); !ok {
+		return out
+	}
+	return append(append(out[:stray], "%25"...), tail...)
 }
 
 // dotAt returns the length of a dot at i, which may be written %2e, and 0 for anything else.

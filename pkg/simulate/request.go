@@ -68,21 +68,30 @@ func (r *request) readAbsoluteForm() {
 		end = len(rest)
 	}
 	r.scheme, r.host, r.path = strings.ToLower(scheme), rest[:end], rest[end:]
-	if !strings.HasPrefix(r.path, "/") {
-		r.path = "/" + r.path
+	if r.path == "" {
+		r.path = "/"
 	}
 }
 
-// checkPath refuses targets that are no path.
+// checkPath refuses targets that are no path, or hold what no client may send unescaped.
 func (w *walk) checkPath() bool {
 	r := w.request
+	refuse := func(status uint32, why string) bool {
+		w.step(StageRequest, nil, "the path %q %s", r.path, why)
+		w.out.Status = status
+		w.fail(ProtocolError)
+		return false
+	}
+	if strings.ContainsFunc(r.path, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
+		return refuse(400, "holds characters that must be escaped")
+	}
 	if r.method == "CONNECT" || strings.HasPrefix(r.path, "/") || r.path == "*" && r.method == "OPTIONS" {
 		return true
 	}
-	w.step(StageRequest, nil, "the path %q does not begin with /", r.path)
-	w.out.Status = 404
-	w.fail(ProtocolError)
-	return false
+	if w.call.Protocol == HTTP && !strings.HasPrefix(r.path, "?") {
+		return refuse(400, "does not begin with /")
+	}
+	return refuse(404, "does not begin with /")
 }
 
 // normalizeHost takes off the host what the connection manager is told to.

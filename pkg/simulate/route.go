@@ -1,7 +1,7 @@
 package simulate
 
 import (
-	"strconv"
+	"fmt"
 	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -52,65 +52,73 @@ func (r *route) setPath(m *routev3.RouteMatch) {
 	}
 	switch p := m.GetPathSpecifier().(type) {
 	case *routev3.RouteMatch_Prefix:
-		r.path, r.matched = textMatcher("begins with", p.Prefix, fold, strings.HasPrefix), length(p.Prefix)
+		r.path, r.matched = textMatcher("begin with", p.Prefix, fold, strings.HasPrefix), length(p.Prefix)
 	case *routev3.RouteMatch_Path:
 		r.path, r.matched = equals(p.Path, fold), length(p.Path)
 	case *routev3.RouteMatch_SafeRegex:
 		r.path, r.matched = regexMatcher(p.SafeRegex.GetRegex()), whole
 	case *routev3.RouteMatch_PathSeparatedPrefix:
 		r.matched = length(p.PathSeparatedPrefix)
-		r.path = textMatcher("is or is below", p.PathSeparatedPrefix, fold, func(path, prefix string) bool {
+		r.path = textMatcher("be or be below", p.PathSeparatedPrefix, fold, func(path, prefix string) bool {
 			return strings.HasPrefix(path, prefix) && (len(path) == len(prefix) || path[len(prefix)] == '/')
 		})
 	case *routev3.RouteMatch_ConnectMatcher_:
 		r.pathless, r.matched = true, whole
 	default:
-		r.path, r.matched = stringMatcher{words: "meets a condition that meshc does not know", matches: func(string) bool { return false }}, whole
+		r.path, r.matched = stringMatcher{words: "meet a condition that meshc does not know", matches: func(string) bool { return false }}, whole
 	}
 }
 
-// mismatch returns the first condition of the route that the request does not meet, "" if it meets all.
-func (r *route) mismatch(in *request) string {
+// matches tells whether the request meets all conditions of the route, and which it does not.
+func (r *route) matches(in *request) (met bool, miss fmt.Stringer) {
 	m := r.GetMatch()
 	if r.pathless {
 		if in.method != "CONNECT" {
-			return "the method must be CONNECT"
+			return false, words("the method must be CONNECT")
 		}
 	} else if in.method == "CONNECT" && !strings.HasPrefix(in.path, "/") {
-		return "CONNECT has no path"
+		return false, words("CONNECT has no path")
 	} else if path, _ := splitQuery(in.path); !r.path.matches(path) {
-		return "the path must be one that " + r.path.words
+		return false, pathMiss{&r.path}
 	}
 	for i := range r.headers {
 		if !r.headers[i].matches(in) {
-			return r.headers[i].String()
+			return false, &r.headers[i]
 		}
 	}
 	for i := range r.query {
-		if q := &r.query[i]; !q.matches(in.path) {
-			return "query parameter " + q.name + " is missing or has another value"
+		if !r.query[i].matches(in.path) {
+			return false, &r.query[i]
 		}
 	}
 	switch {
 	case m.GetGrpc() != nil && !in.isGRPC():
-		return "the request must be gRPC"
+		return false, words("the request must be gRPC")
 	case m.GetRuntimeFraction() != nil && never(m.GetRuntimeFraction().GetDefaultValue()):
-		return "the route takes 0% of the requests"
+		return false, words("the route takes 0% of the requests")
 	case m.GetTlsContext() != nil:
-		return "the route asks for the client's certificate"
+		return false, words("the route asks for the client's certificate")
 	}
 	for _, d := range m.GetDynamicMetadata() {
 		if !matchesMetadata(d, in.metadata) {
-			return "the metadata of " + d.GetFilter() + " must hold other values"
+			return false, words("the metadata of " + d.GetFilter() + " must hold other values")
 		}
 	}
-	return ""
+	return true, nil
 }
+
+// words are a reason that needs no making.
+type words string
+
+func (w words) String() string { return string(w) }
+
+// pathMiss is a condition on the path that is not met.
+type pathMiss struct{ m *stringMatcher }
+
+func (p pathMiss) String() string { return "the path must " + p.m.words }
 
 // never tells a fraction of nothing. Any other is taken to be met: the walk shows the route that a part of the requests takes.
 func never(f *typev3.FractionalPercent) bool { return f.GetNumerator() == 0 }
-
-func number(i int) string { return strconv.Itoa(i + 1) }
 
 func inBrackets(name string) string {
 	if name == "" {

@@ -132,14 +132,16 @@ func (w *walk) route(m *hcmv3.HttpConnectionManager) {
 		return
 	}
 	for i, r := range w.sim.routesOf(vh) {
-		miss := r.mismatch(w.request)
-		if miss == "" {
+		met, miss := r.matches(w.request)
+		if met {
 			w.out.Route = r.GetName()
-			w.step(StageRoute, by(r.Route, r.GetMatch()), "route %s%s matches", number(i), inBrackets(r.GetName()))
+			w.step(StageRoute, by(r.Route, r.GetMatch()), "route %d%s matches", i+1, inBrackets(r.GetName()))
 			w.act(r)
 			return
 		}
-		w.step(StageRoute, by(r.Route), "route %s%s does not match: %s", number(i), inBrackets(r.GetName()), miss)
+		if w.explaining {
+			w.step(StageRoute, by(r.Route), "route %d%s does not match: %s", i+1, inBrackets(r.GetName()), miss)
+		}
 	}
 	w.step(StageRoute, by(vh.VirtualHost), "no route of %s matches", vh.GetName())
 	w.fail(NoRoute)
