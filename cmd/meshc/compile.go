@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/meshc/meshc/pkg/compile"
+	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/emit"
 	"github.com/meshc/meshc/pkg/model"
 )
@@ -87,7 +88,7 @@ Addresses that only a cluster knows are made up, always the same for the same in
 			if err := os.MkdirAll(output, 0o755); err != nil {
 				return inputError(err)
 			}
-			written, err := writeBootstraps(cmd.Context(), s, output, mesh, proxies, opts)
+			written, patches, err := writeBootstraps(cmd.Context(), s, output, mesh, proxies, opts)
 			for _, line := range written {
 				fmt.Fprint(s.Out, line)
 			}
@@ -97,7 +98,12 @@ Addresses that only a cluster knows are made up, always the same for the same in
 			if len(proxies) == 0 {
 				fmt.Fprintln(s.Err, "meshc: the input describes no proxies, so nothing was written")
 			}
-			return loadStatus(s, mesh, compile.NotCompiled(mesh)...)
+			findings := compile.NotCompiled(mesh)
+			if len(flags.proxies) == 0 {
+				// Only all proxies together can tell that a patch has no effect.
+				findings = append(findings, compile.PatchFindings(mesh, patches...)...)
+			}
+			return loadStatus(s, mesh, diag.Sort(findings)...)
 		},
 	}
 	in.register(cmd)
@@ -106,16 +112,17 @@ Addresses that only a cluster knows are made up, always the same for the same in
 	return cmd
 }
 
-// writeBootstraps compiles the proxies and writes what comes out, and returns a line for each file that it wrote, in the order of the
-// proxies.
-func writeBootstraps(ctx context.Context, s Streams, dir string, mesh *model.Mesh, proxies []*model.Proxy, opts compile.Options) ([]string, error) {
+// writeBootstraps compiles the proxies and writes what comes out, and returns a line for each file that it wrote and what became of the
+// EnvoyFilters' patches, in the order of the proxies.
+func writeBootstraps(ctx context.Context, s Streams, dir string, mesh *model.Mesh, proxies []*model.Proxy, opts compile.Options) (lines []string, patches [][]compile.PatchUse, err error) {
 	compiler := compile.New(mesh, opts)
-	lines := make([]string, len(proxies))
+	lines, patches = make([]string, len(proxies)), make([][]compile.PatchUse, len(proxies))
 	bar := newProgress(s, "compiled", len(proxies))
 	defer bar.end()
-	err := eachProxy(ctx, proxies, func(i int, p *model.Proxy) error {
+	err = eachProxy(ctx, proxies, func(i int, p *model.Proxy) error {
 		defer bar.step()
 		cfg := compiler.Compile(p)
+		patches[i] = cfg.Patches
 		name, err := writeBootstrap(dir, cfg)
 		if name != "" {
 			lines[i] = fmt.Sprintf("%s: listeners %d, route configurations %d, clusters %d\n",
@@ -123,7 +130,7 @@ func writeBootstraps(ctx context.Context, s Streams, dir string, mesh *model.Mes
 		}
 		return err
 	})
-	return lines, err
+	return lines, patches, err
 }
 
 // writeBootstrap writes a bootstrap with its source map and returns the file's name. One that Envoy's own rules refuse is written too,

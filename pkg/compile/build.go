@@ -15,10 +15,11 @@ import (
 
 func (b *builder) build() *Configuration {
 	cfg := &Configuration{Proxy: b.proxy, Target: b.target, Settings: &b.mesh.Settings, Sources: b.sources}
-	cfg.Clusters = b.clusters()
-	cfg.Endpoints = b.endpoints()
+	cfg.Clusters = b.patchClusters(b.clusters())
+	cfg.Endpoints = askedFor(b.endpoints(), cfg.Clusters)
 	if b.proxy.Type == model.Router {
 		merged := b.mergeGateways()
+		b.serverPorts = merged.serverPorts()
 		cfg.Listeners = b.gatewayListeners(merged)
 		cfg.Routes = b.gatewayRoutes(merged)
 		cfg.Findings = merged.leftOut
@@ -26,6 +27,11 @@ func (b *builder) build() *Configuration {
 		cfg.Listeners = b.sidecarListeners()
 		cfg.Routes = b.sidecarRoutes(cfg.Listeners)
 	}
+	cfg.Routes = b.patchTables(cfg.Routes)
+	cfg.Listeners = b.patchListeners(cfg.Listeners)
+	cfg.ExtensionConfigs = b.extensionConfigs()
+	cfg.BootstrapPatches = b.bootstrapPatches()
+	cfg.Patches, cfg.Removed = b.patchUses(), b.removed
 	cfg.Secrets = b.secrets()
 	cfg.Findings = diag.Sort(append(cfg.Findings, b.notCompiled()...))
 	slices.SortStableFunc(cfg.Clusters, func(x, y *clusterv3.Cluster) int { return cmp.Compare(x.Name, y.Name) })

@@ -7,7 +7,10 @@
 package compile
 
 import (
+	"sync"
+
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -50,6 +53,14 @@ type Configuration struct {
 	Clusters  []*clusterv3.Cluster
 	Endpoints []*endpointv3.ClusterLoadAssignment
 	Secrets   []*tlsv3.Secret
+	// ExtensionConfigs are the configurations of filters that ask for theirs by name (ECDS), in the order in which they were added.
+	ExtensionConfigs []*corev3.TypedExtensionConfig
+	// BootstrapPatches are merged, in order, into the bootstrap that holds all this.
+	BootstrapPatches []BootstrapPatch
+	// Patches tells what became of the EnvoyFilters' patches for this proxy, in the order in which they were applied; see PatchFindings.
+	Patches []PatchUse
+	// Removed are the listeners and clusters that patches took out.
+	Removed []Removed
 	// Sources tells which YAML shaped which message.
 	Sources *provenance.Map
 	// Findings name what of the input bears on this proxy and is not compiled.
@@ -58,8 +69,9 @@ type Configuration struct {
 
 // Compiler compiles the proxies of one mesh. It is safe for concurrent use.
 type Compiler struct {
-	mesh *model.Mesh
-	opts Options
+	mesh    *model.Mesh
+	opts    Options
+	patches func() []*envoyPatch
 }
 
 // New returns a compiler for the mesh.
@@ -67,7 +79,7 @@ func New(mesh *model.Mesh, opts Options) *Compiler {
 	if opts.Target == "" {
 		opts.Target = Envoy
 	}
-	return &Compiler{mesh: mesh, opts: opts}
+	return &Compiler{mesh: mesh, opts: opts, patches: sync.OnceValue(func() []*envoyPatch { return envoyFilters(mesh) })}
 }
 
 // Compile returns the configuration of one proxy. Listeners, routes, clusters and endpoints are each ordered by name.
@@ -76,6 +88,7 @@ func (c *Compiler) Compile(p *model.Proxy) *Configuration {
 		mesh: c.mesh, proxy: p, target: c.opts.Target, scope: c.mesh.ScopeOf(p),
 		secretsDir: c.opts.SecretsDir, secretNames: map[string]bool{}, sources: provenance.New(),
 	}
+	b.patches = b.patchesFor(c.patches())
 	return b.build()
 }
 
@@ -95,6 +108,11 @@ type builder struct {
 	secretsDir string
 	// secretNames are the secrets that the configuration refers to and the bootstrap must hold.
 	secretNames map[string]bool
+	// patches are those of EnvoyFilters for this proxy, and removed what they took out.
+	patches *proxyPatches
+	removed []Removed
+	// serverPorts are the ports of Gateways' servers, by the port that the proxy opens for them.
+	serverPorts map[uint32]map[uint32]bool
 	// ownConfig is what proxyConfig found, nil until it was asked.
 	ownConfig *meshconfig.ProxyConfig
 }

@@ -328,3 +328,17 @@ func serverHosts(hosts []string, namespace string) []string {
 	}
 	return out
 }
+
+// serverPorts are the ports of the servers behind each port that the proxy opens: 80 behind 8080, where a Service leads from one to the other.
+func (m *mergedGateways) serverPorts() map[uint32]map[uint32]bool {
+	ports := map[uint32]map[uint32]bool{}
+	for _, port := range m.ports {
+		if ports[port.key.number] == nil {
+			ports[port.key.number] = map[uint32]bool{}
+		}
+		for _, s := range port.servers {
+			ports[port.key.number][s.spec.GetPort().GetNumber()] = true
+		}
+	}
+	return ports
+}

@@ -404,5 +404,5 @@ func (b *builder) inboundRoutes(port inboundPort) *routev3.RouteConfiguration {
 	b.sources.Add(route, port.sources...)
 	b.sources.Add(host, port.sources...)
 	b.sources.Add(table, port.sources...)
-	return table
+	return b.patchTable(networking.EnvoyFilter_SIDECAR_INBOUND, table)
 }

@@ -27,7 +27,6 @@ func withoutEffect() map[string]string {
 		"AuthorizationPolicy.security.istio.io":      "the bootstraps let through what it would deny",
 		"RequestAuthentication.security.istio.io":    "the bootstraps do not look at tokens",
 		"Telemetry.telemetry.istio.io":               "tracing, metrics and access logs in the bootstraps are those of MeshConfig alone",
-		"EnvoyFilter.networking.istio.io":            "the bootstraps are not patched",
 		"WasmPlugin.extensions.istio.io":             "the bootstraps lack the filter that it adds",
 		"TrafficExtension.extensions.istio.io":       "the bootstraps lack the filter that it adds",
 		"Gateway.gateway.networking.k8s.io":          gatewayAPI,
@@ -145,8 +144,6 @@ func (b *builder) bearsOn(r *resource.Resource) bool {
 		return b.selected(r, spec.GetSelector().GetMatchLabels(), spec.GetTargetRef(), spec.GetTargetRefs())
 	case *extensions.TrafficExtension:
 		return b.selected(r, spec.GetSelector().GetMatchLabels(), nil, spec.GetTargetRefs())
-	case *networking.EnvoyFilter:
-		return b.selected(r, spec.GetWorkloadSelector().GetLabels(), nil, spec.GetTargetRefs())
 	case *knetworking.Ingress:
 		return b.proxy.Type == model.Router && isIstioIngress(b.mesh, spec) && b.isIngressGateway()
 	default:

@@ -106,11 +106,11 @@ func TestNotCompiled(t *testing.T) {
 	}{
 		{"mesh", compile.NotCompiled(mesh), []string{
 			"AuthorizationPolicy istio-system/mesh", "AuthorizationPolicy shop/others", "AuthorizationPolicy far/far",
-			"RequestAuthentication shop/own", "Telemetry shop/shop", "EnvoyFilter shop/own", "WasmPlugin shop/gateways",
+			"RequestAuthentication shop/own", "Telemetry shop/shop", "WasmPlugin shop/gateways",
 			"Gateway shop/front", "Ingress shop/istios", "Sidecar shop/own spec.ingress[0].tls",
 		}},
 		{"sidecar", compile.Compile(mesh, sidecar(), compile.Options{}).Findings, []string{
-			"AuthorizationPolicy istio-system/mesh", "RequestAuthentication shop/own", "Telemetry shop/shop", "EnvoyFilter shop/own",
+			"AuthorizationPolicy istio-system/mesh", "RequestAuthentication shop/own", "Telemetry shop/shop",
 			"Gateway shop/front", "Sidecar shop/own spec.ingress[0].tls",
 		}},
 		{"ingress gateway", compile.Compile(mesh, ingress, compile.Options{}).Findings, []string{

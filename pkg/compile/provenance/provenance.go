@@ -19,11 +19,21 @@ import (
 type Map struct {
 	sources map[proto.Message][]resource.Source
 	inner   map[*anypb.Any]proto.Message
+	changes map[proto.Message][]Change
+}
+
+// Change is what a patch did to a message after it was built.
+type Change struct {
+	By resource.Source
+	// Operation is that of the patch: MERGE, REMOVE…
+	Operation string
+	// Before holds those fields that a merge changed, as they were; what was removed, for a removal from this message; nil for something new.
+	Before proto.Message
 }
 
 // New returns an empty map.
 func New() *Map {
-	return &Map{sources: map[proto.Message][]resource.Source{}, inner: map[*anypb.Any]proto.Message{}}
+	return &Map{sources: map[proto.Message][]resource.Source{}, inner: map[*anypb.Any]proto.Message{}, changes: map[proto.Message][]Change{}}
 }
 
 // Add records that sources shaped msg, after those already recorded. Repetitions are dropped.
@@ -48,6 +58,23 @@ next:
 
 // Of returns what shaped msg itself, in the order recorded; parents and children have their own.
 func (m *Map) Of(msg proto.Message) []resource.Source { return m.sources[msg] }
+
+// Changed records that a patch changed msg, or a part of it that is gone, and with it that the patch shaped msg.
+func (m *Map) Changed(msg proto.Message, c Change) {
+	m.changes[msg] = append(m.changes[msg], c)
+	m.Add(msg, c.By)
+}
+
+// Changes returns what patches did to msg, in the order in which they were applied.
+func (m *Map) Changes(msg proto.Message) []Change { return m.changes[msg] }
+
+// Carry gives to, an edited copy of from, the sources and changes of from itself; parts that both share keep theirs.
+func (m *Map) Carry(from, to proto.Message) {
+	m.Add(to, m.sources[from]...)
+	if c := m.changes[from]; len(c) > 0 {
+		m.changes[to] = append(c[:len(c):len(c)], m.changes[to]...)
+	}
+}
 
 // Pack wraps msg into an Any, deterministically, and remembers it. The message must not be changed afterwards.
 func (m *Map) Pack(msg proto.Message) *anypb.Any {
