@@ -88,7 +88,7 @@ It needs no cluster and no network.`,
 		Example: `  meshc lint deploy/                      # what is wrong, with file, line and the mend
   meshc proxies deploy/                   # the Envoys that the manifests describe
   meshc compile deploy/ -o out/           # one Envoy bootstrap a proxy
-  meshc golden update deploy/ -o golden/  # keep them beside the YAML, and have CI verify them
+  meshc golden update deploy/             # keep them in Git, and have CI verify them
   meshc diff main . deploy/               # what this branch changes, down to the YAML line`,
 		SilenceErrors: true,
 		SilenceUsage:  true,

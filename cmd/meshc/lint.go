@@ -54,6 +54,9 @@ Exit status: 0 no finding at or above the threshold; 1 findings; 2 wrong usage o
 			if err := printReport(s, loaded(cmd).Lint, result, outputs, opts); err != nil {
 				return err
 			}
+			if mesh.Stats.Resources == 0 {
+				fmt.Fprintln(s.Err, "meshc: there was nothing to check: no resource of a kind that meshc knows in", strings.Join(pathsOr(cmd, args), ", "))
+			}
 			switch {
 			case mesh.Stats.Unreadable > 0:
 				return &exitError{status: exitInput}
