@@ -196,6 +196,9 @@ func (b *clusterBuilder) setDiscovery(c *clusterv3.Cluster, t outboundTarget) bo
 		if len(endpoints) == 0 {
 			return false
 		}
+		if t.kind == clusterv3.Cluster_LOGICAL_DNS {
+			endpoints = firstEndpoint(endpoints)
+		}
 		c.LoadAssignment = &endpointv3.ClusterLoadAssignment{ClusterName: c.Name, Endpoints: b.balance(endpoints, t, false)}
 		c.DnsLookupFamily = clusterv3.Cluster_V4_ONLY
 		if b.ipv6() {
@@ -215,6 +218,17 @@ func (b *clusterBuilder) setDiscovery(c *clusterv3.Cluster, t outboundTarget) bo
 		}
 	}
 	return true
+}
+
+// firstEndpoint keeps one endpoint: a name that is looked up once for all connections is all that Envoy takes in a LOGICAL_DNS cluster, and a
+// ServiceEntry with several addresses has it several times over.
+func firstEndpoint(groups []*localityGroup) []*localityGroup {
+	for _, g := range groups {
+		if len(g.lb) > 0 {
+			return []*localityGroup{{locality: g.locality, endpoints: g.endpoints[:1], lb: g.lb[:1]}}
+		}
+	}
+	return groups
 }
 
 // setBalancing writes outlier detection, the load balancer and whether localities have weights.

@@ -54,11 +54,39 @@ func (b *builder) gatewayListeners(merged *mergedGateways) []*listenerv3.Listene
 	}
 	var listeners []*listenerv3.Listener
 	for _, l := range gathered {
+		l.keepDistinct(merged)
 		if len(l.chains) > 0 {
 			listeners = append(listeners, b.gatewayListener(l))
 		}
 	}
 	return listeners
+}
+
+// keepDistinct takes from each chain the server names that one before it matches already, and leaves out the chains that have none left:
+// Envoy refuses a listener that cannot choose. Ports are kept apart by the bind that a server writes, and an empty one is 0.0.0.0 to Envoy.
+func (l *gatewayListener) keepDistinct(merged *mergedGateways) {
+	taken := map[string]bool{}
+	var kept []gatewayChain
+	for _, c := range l.chains {
+		names := c.serverNames
+		if len(names) == 0 || slices.Contains(names, "*") {
+			names = []string{"*"}
+		}
+		alpn := strings.Join(c.alpn, ",")
+		free := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return taken[name+"|"+alpn] })
+		if len(free) < len(names) {
+			merged.conflict(c.sources[0], fmt.Sprintf("another server of port %d takes the same connections already", l.key.number))
+			if len(free) == 0 {
+				continue
+			}
+			c.serverNames = free
+		}
+		for _, name := range free {
+			taken[name+"|"+alpn] = true
+		}
+		kept = append(kept, c)
+	}
+	l.chains = kept
 }
 
 func (b *builder) gatewayListenerName(key gatewayPortKey) string {
@@ -251,7 +279,8 @@ func (b *builder) autoPassthroughChains(s *gatewayServer) []gatewayChain {
 	}
 	var chains []gatewayChain
 	for _, svc := range servicesByOrigin(b.scope.Services) {
-		if svc.MeshExternal || !covers(svc.Hostname) {
+		if svc.MeshExternal || !covers(svc.Hostname) || strings.Contains(svc.Hostname, "*") {
+			// A name such as outbound_.443_._.*.example.com is one that Envoy refuses the listener for.
 			continue
 		}
 		subsets := []string{""}

@@ -78,13 +78,53 @@ func (c *outboundChain) matchesAll() bool {
 	return !c.plaintextHTTP && len(c.subnets) == 0 && (len(c.serverNames) == 0 || slices.Contains(c.serverNames, "*"))
 }
 
-// matchKey is equal for chains between which Envoy could not choose.
-func (c *outboundChain) matchKey() string {
-	key := strings.Join(nameSet(c.serverNames), ",") + "|" + strings.Join(subnetSet(c.subnets), ",")
+// matchKey is equal for chains between which Envoy could not choose: each server name on each subnet may lead to one chain alone.
+func (c *outboundChain) matchKey(name, subnet string) string {
 	if c.plaintextHTTP {
-		return "http|" + key
+		return "http|" + name + "|" + subnet
 	}
-	return "|" + key
+	return "|" + name + "|" + subnet
+}
+
+// withoutTaken returns the chain without the server names, or else the subnets, that other chains match already; nil if none are left. What it
+// matches counts as taken from then on.
+func (c *outboundChain) withoutTaken(taken map[string]bool) *outboundChain {
+	names, subnets := nameSet(c.serverNames), subnetSet(c.subnets)
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	if len(subnets) == 0 {
+		subnets = []string{""}
+	}
+	free := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return slices.ContainsFunc(subnets, func(s string) bool { return taken[c.matchKey(name, s)] })
+	})
+	out := c
+	switch {
+	case len(free) == len(names):
+	case len(free) > 0:
+		names, out = free, c.narrowed(free, c.subnets)
+	default:
+		left := slices.DeleteFunc(slices.Clone(subnets), func(s string) bool {
+			return slices.ContainsFunc(names, func(name string) bool { return taken[c.matchKey(name, s)] })
+		})
+		if len(left) == 0 {
+			return nil
+		}
+		subnets, out = left, c.narrowed(c.serverNames, left)
+	}
+	for _, name := range names {
+		for _, s := range subnets {
+			taken[c.matchKey(name, s)] = true
+		}
+	}
+	return out
+}
+
+func (c *outboundChain) narrowed(names, subnets []string) *outboundChain {
+	out := *c
+	out.serverNames, out.subnets = names, subnets
+	return &out
 }
 
 func nameSet(names []string) []string {
@@ -323,8 +363,7 @@ func (p *outboundPlan) join(l *outboundListener, o outboundPort, subnets []strin
 // addChains adds those chains that match what no chain before them does.
 func (l *outboundListener) addChains(chains []*outboundChain) {
 	for _, c := range chains {
-		if key := c.matchKey(); !l.taken[key] {
-			l.taken[key] = true
+		if c = c.withoutTaken(l.taken); c != nil {
 			l.chains = append(l.chains, c)
 		}
 	}

@@ -71,7 +71,8 @@ func (b *builder) credentialTLS(settings *networking.ServerTLSSettings) *tlsv3.C
 		context.VerifyCertificateSpki = settings.GetVerifyCertificateSpki()
 		context.VerifyCertificateHash = settings.GetVerifyCertificateHash()
 		common.ValidationContextType = validation
-	case len(settings.GetSubjectAltNames()) > 0:
+	case len(settings.GetSubjectAltNames()) > 0 && b.target == IstioProxy:
+		// No client is asked for a certificate, and Envoy refuses names to check without roots.
 		common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContext{
 			ValidationContext: &tlsv3.CertificateValidationContext{
 				//lint:ignore SA1019 istiod writes this field, and Envoy reads it as matches of any type of name.
