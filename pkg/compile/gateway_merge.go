@@ -136,20 +136,16 @@ func (b *builder) mergeGateways() *mergedGateways {
 	return &m.mergedGateways
 }
 
-// gatewayServiceAnnotation names the services that a Gateway is for, where it was made from one of the Gateway API: no selector can say that.
-const gatewayServiceAnnotation = "internal.istio.io/gateway-service"
-
 // listenPorts returns the ports that the proxy opens for a server. A Gateway names the port of the service before the pods, and these listen
 // on its target port; the number itself is used where no service has it. A Gateway that is bound to services opens no port but theirs.
 func listenPorts(gw resource.Of[*networking.Gateway], port *networking.Port, targets []model.ServiceTarget) []uint32 {
 	if port == nil {
 		return nil
 	}
-	if bound, ok := gw.Annotations[gatewayServiceAnnotation]; ok {
-		hosts := strings.Split(bound, ",")
+	if hosts, namespace, ok := model.BoundServices(gw); ok {
 		var ports []uint32
 		for _, t := range targets {
-			if t.Port.Number == port.GetNumber() && t.Service.Namespace == gw.Namespace && slices.Contains(hosts, t.Service.Hostname) {
+			if t.Port.Number == port.GetNumber() && t.Service.Namespace == namespace && slices.Contains(hosts, t.Service.Hostname) {
 				ports = append(ports, t.TargetPort)
 			}
 		}

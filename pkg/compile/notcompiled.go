@@ -10,7 +10,7 @@ import (
 	security "istio.io/api/security/v1beta1"
 	telemetry "istio.io/api/telemetry/v1alpha1"
 	typev1beta1 "istio.io/api/type/v1beta1"
-	knetworking "k8s.io/api/networking/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/model"
@@ -22,22 +22,13 @@ const notCompiledRule = "compile/not-compiled"
 
 // withoutEffect says of each kind that the compiler does not know what the bootstraps lack for it. Keys are Kind.group.
 func withoutEffect() map[string]string {
-	const gatewayAPI = "what it routes has no listener, route or cluster in the bootstraps; `meshc translate` gives the Istio resources that it amounts to"
 	return map[string]string{
-		"AuthorizationPolicy.security.istio.io":      "the bootstraps let through what it would deny",
-		"RequestAuthentication.security.istio.io":    "the bootstraps do not look at tokens",
-		"Telemetry.telemetry.istio.io":               "tracing, metrics and access logs in the bootstraps are those of MeshConfig alone",
-		"WasmPlugin.extensions.istio.io":             "the bootstraps lack the filter that it adds",
-		"TrafficExtension.extensions.istio.io":       "the bootstraps lack the filter that it adds",
-		"Gateway.gateway.networking.k8s.io":          gatewayAPI,
-		"ListenerSet.gateway.networking.k8s.io":      gatewayAPI,
-		"HTTPRoute.gateway.networking.k8s.io":        gatewayAPI,
-		"GRPCRoute.gateway.networking.k8s.io":        gatewayAPI,
-		"TLSRoute.gateway.networking.k8s.io":         gatewayAPI,
-		"TCPRoute.gateway.networking.k8s.io":         gatewayAPI,
-		"UDPRoute.gateway.networking.k8s.io":         gatewayAPI,
-		"BackendTLSPolicy.gateway.networking.k8s.io": gatewayAPI,
-		"Ingress.networking.k8s.io":                  "what it routes has no listener, route or cluster in the bootstraps",
+		"AuthorizationPolicy.security.istio.io":   "the bootstraps let through what it would deny",
+		"RequestAuthentication.security.istio.io": "the bootstraps do not look at tokens",
+		"Telemetry.telemetry.istio.io":            "tracing, metrics and access logs in the bootstraps are those of MeshConfig alone",
+		"WasmPlugin.extensions.istio.io":          "the bootstraps lack the filter that it adds",
+		"TrafficExtension.extensions.istio.io":    "the bootstraps lack the filter that it adds",
+		"UDPRoute.gateway.networking.k8s.io":      "as in istiod, what it routes has no listener",
 	}
 }
 
@@ -48,10 +39,12 @@ func NotCompiled(mesh *model.Mesh) []diag.Finding {
 	effects := withoutEffect()
 	for _, key := range slices.Sorted(maps.Keys(effects)) {
 		for _, r := range kindOf(mesh, key) {
-			if ingress, ok := r.Object.(*knetworking.Ingress); ok && !isIstioIngress(mesh, ingress) {
-				continue
-			}
 			findings = append(findings, leftOut(r, "", effects[key]))
+		}
+	}
+	for _, gw := range model.All[*gatewayv1.Gateway](mesh) {
+		if gw.Spec.Spec.GatewayClassName == "istio-waypoint" {
+			findings = append(findings, leftOut(gw.Resource, "", "waypoints of ambient mode get no bootstrap"))
 		}
 	}
 	for _, s := range model.All[*networking.Sidecar](mesh) {
@@ -144,8 +137,6 @@ func (b *builder) bearsOn(r *resource.Resource) bool {
 		return b.selected(r, spec.GetSelector().GetMatchLabels(), spec.GetTargetRef(), spec.GetTargetRefs())
 	case *extensions.TrafficExtension:
 		return b.selected(r, spec.GetSelector().GetMatchLabels(), nil, spec.GetTargetRefs())
-	case *knetworking.Ingress:
-		return b.proxy.Type == model.Router && isIstioIngress(b.mesh, spec) && b.isIngressGateway()
 	default:
 		// The Gateway API: routes may shape any proxy, and gateways have proxies of their own.
 		return true
@@ -168,40 +159,4 @@ func (b *builder) selected(r *resource.Resource, labels map[string]string, ref *
 		})
 	}
 	return hasLabels(b.proxy.Labels, labels)
-}
-
-// isIngressGateway tells whether the proxy is one that Istio would give Kubernetes Ingresses to
-// (https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#MeshConfig-ingress_selector).
-func (b *builder) isIngressGateway() bool {
-	mesh := b.mesh.Settings.Mesh
-	if mesh.GetIngressControllerMode() == meshconfig.MeshConfig_OFF {
-		return false
-	}
-	selector := mesh.GetIngressSelector()
-	if selector == "" {
-		selector = "ingressgateway"
-	}
-	return b.proxy.Labels["istio"] == selector
-}
-
-// isIstioIngress tells whether the Ingress is of Istio's class, or of none where Istio is the default
-// (https://istio.io/latest/docs/tasks/traffic-management/ingress/kubernetes-ingress/#specifying-ingressclass).
-func isIstioIngress(mesh *model.Mesh, ingress *knetworking.Ingress) bool {
-	settings := mesh.Settings.Mesh
-	want := settings.GetIngressClass()
-	if want == "" {
-		want = "istio"
-	}
-	if class, ok := ingress.Annotations["kubernetes.io/ingress.class"]; ok {
-		return class == want
-	}
-	if name := ingress.Spec.IngressClassName; name != nil {
-		for _, class := range model.All[*knetworking.IngressClass](mesh) {
-			if class.Name == *name {
-				return class.Spec.Spec.Controller == "istio.io/ingress-controller"
-			}
-		}
-		return *name == want
-	}
-	return settings.GetIngressControllerMode() == meshconfig.MeshConfig_DEFAULT
 }

@@ -52,6 +52,11 @@ kind: Gateway
 metadata: {name: front, namespace: shop}
 spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP}]}
 ---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: waypoint, namespace: shop}
+spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}
+---
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {name: istios, namespace: shop, annotations: {kubernetes.io/ingress.class: istio}}
@@ -107,17 +112,17 @@ func TestNotCompiled(t *testing.T) {
 		{"mesh", compile.NotCompiled(mesh), []string{
 			"AuthorizationPolicy istio-system/mesh", "AuthorizationPolicy shop/others", "AuthorizationPolicy far/far",
 			"RequestAuthentication shop/own", "Telemetry shop/shop", "WasmPlugin shop/gateways",
-			"Gateway shop/front", "Ingress shop/istios", "Sidecar shop/own spec.ingress[0].tls",
+			"Gateway shop/waypoint", "Sidecar shop/own spec.ingress[0].tls",
 		}},
 		{"sidecar", compile.Compile(mesh, sidecar(), compile.Options{}).Findings, []string{
 			"AuthorizationPolicy istio-system/mesh", "RequestAuthentication shop/own", "Telemetry shop/shop",
-			"Gateway shop/front", "Sidecar shop/own spec.ingress[0].tls",
+			"Sidecar shop/own spec.ingress[0].tls",
 		}},
 		{"ingress gateway", compile.Compile(mesh, ingress, compile.Options{}).Findings, []string{
-			"AuthorizationPolicy istio-system/mesh", "Gateway shop/front", "Ingress shop/istios",
+			"AuthorizationPolicy istio-system/mesh",
 		}},
 		{"gateway of the Gateway API", compile.Compile(mesh, front, compile.Options{}).Findings, []string{
-			"AuthorizationPolicy istio-system/mesh", "Telemetry shop/shop", "WasmPlugin shop/gateways", "Gateway shop/front",
+			"AuthorizationPolicy istio-system/mesh", "Telemetry shop/shop", "WasmPlugin shop/gateways",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -31,7 +31,7 @@ func (m *Mesh) buildRules() *ruleTable {
 		return of[ns]
 	}
 	privateByDefault := slices.Contains(m.Settings.Mesh.GetDefaultDestinationRuleExportTo(), exportPrivate)
-	for _, r := range byAge(All[*networking.DestinationRule](m)) {
+	for _, r := range byAge(slices.Concat(All[*networking.DestinationRule](m), m.GatewayAPI().DestinationRules)) {
 		host := m.ResolveHost(r.Spec.GetHost(), r.Namespace)
 		exportTo := ruleExport(r.Spec)
 		own := exportTo[exportPrivate] || exportTo[r.Namespace]

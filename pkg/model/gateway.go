@@ -6,6 +6,7 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/meshc/meshc/pkg/model/ingress"
 	"github.com/meshc/meshc/pkg/model/resource"
 )
 
@@ -15,28 +16,35 @@ type gatewayTable struct {
 }
 
 func (m *Mesh) buildGateways() *gatewayTable {
-	return &gatewayTable{all: byAge(All[*networking.Gateway](m))}
+	return &gatewayTable{all: byAge(slices.Concat(m.ownGateways(), m.GatewayAPI().Gateways))}
 }
 
-// GatewaysFor returns the Istio Gateways whose selector picks the proxy, oldest first.
+// buildOwnGateways returns the Gateways that have selectors: the input's own and those of Ingresses. They depend on nothing else, so what is
+// found out for the others (which services and workloads there are) may ask for them.
+func (m *Mesh) buildOwnGateways() []resource.Of[*networking.Gateway] {
+	return byAge(slices.Concat(All[*networking.Gateway](m), ingress.Gateways(m.ingressWorld())))
+}
+
+// GatewaysFor returns the Istio Gateways that the proxy serves, oldest first: those whose selector picks it, and those of the Gateway API and
+// of Ingresses that amount to such.
 func (m *Mesh) GatewaysFor(p *Proxy) []resource.Of[*networking.Gateway] {
 	if p.Type != Router {
 		return nil
 	}
 	var out []resource.Of[*networking.Gateway]
 	for _, g := range m.gateways().all {
-		if Selects(g.Spec.GetSelector(), p.Labels) {
+		if m.serves(p, g) {
 			out = append(out, g)
 		}
 	}
 	return out
 }
 
-// GatewayProxies returns the gateway proxies that the Gateway's selector picks, ordered by namespace then name.
+// GatewayProxies returns the gateway proxies that serve the Gateway, ordered by namespace then name.
 func (m *Mesh) GatewayProxies(g resource.Of[*networking.Gateway]) []*Proxy {
 	var out []*Proxy
 	for _, p := range m.Proxies() {
-		if p.Type == Router && Selects(g.Spec.GetSelector(), p.Labels) {
+		if p.Type == Router && m.serves(p, g) {
 			out = append(out, p)
 		}
 	}
@@ -58,7 +66,7 @@ func (m *Mesh) looksLikeGateway(w *Workload) bool {
 	if named {
 		return true
 	}
-	selected := slices.ContainsFunc(m.gateways().all, func(g resource.Of[*networking.Gateway]) bool {
+	selected := slices.ContainsFunc(m.ownGateways(), func(g resource.Of[*networking.Gateway]) bool {
 		return len(g.Spec.GetSelector()) > 0 && Selects(g.Spec.GetSelector(), w.Labels)
 	})
 	return selected && (onlyProxy || isGatewayName(w.Labels["app"]) || isGatewayName(w.Name))

@@ -52,7 +52,7 @@ func (m *Mesh) buildAssumedGateways() []assumedGateway {
 			add(g)
 		}
 	}
-	for _, r := range m.gateways().all {
+	for _, r := range m.ownGateways() {
 		selector := r.Spec.GetSelector()
 		picked := slices.ContainsFunc(out, func(g assumedGateway) bool { return Selects(selector, g.labels) })
 		if !picked && !m.hasGatewayWorkload(selector) {

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"sync"
 
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/meshc/meshc/pkg/model/gatewayapi"
 	"github.com/meshc/meshc/pkg/model/resource"
 )
 
@@ -15,7 +18,9 @@ type index struct {
 	workloads       func() *workloadTable
 	endpoints       func() *endpointTable
 	entryTargets    func() map[string][]ServiceTarget
+	gatewayAPI      func() *gatewayapi.Result
 	gateways        func() *gatewayTable
+	ownGateways     func() []resource.Of[*networking.Gateway]
 	assumed         func() []assumedGateway
 	proxies         func() []*Proxy
 	virtualServices func() *virtualServiceTable
@@ -38,7 +43,9 @@ func (m *Mesh) buildIndex() {
 	m.workloads = sync.OnceValue(m.buildWorkloads)
 	m.endpoints = sync.OnceValue(m.buildEndpoints)
 	m.entryTargets = sync.OnceValue(m.buildEntryTargets)
+	m.gatewayAPI = sync.OnceValue(m.convertGatewayAPI)
 	m.gateways = sync.OnceValue(m.buildGateways)
+	m.ownGateways = sync.OnceValue(m.buildOwnGateways)
 	m.assumed = sync.OnceValue(m.buildAssumedGateways)
 	m.proxies = sync.OnceValue(m.buildProxies)
 	m.virtualServices = sync.OnceValue(m.buildVirtualServices)

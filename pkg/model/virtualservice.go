@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/meshc/meshc/pkg/model/ingress"
 	"github.com/meshc/meshc/pkg/model/resource"
 )
 
@@ -32,7 +33,7 @@ func (m *Mesh) buildVirtualServices() *virtualServiceTable {
 	}
 	delegates := map[[2]string]*VirtualService{}
 	var roots []*VirtualService
-	for _, r := range byAge(All[*networking.VirtualService](m)) {
+	for _, r := range byAge(slices.Concat(All[*networking.VirtualService](m), m.GatewayAPI().VirtualServices, ingress.VirtualServices(m.ingressWorld()))) {
 		v := m.writtenOut(r)
 		switch {
 		case len(v.Spec.GetHosts()) == 0:

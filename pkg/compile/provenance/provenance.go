@@ -41,7 +41,7 @@ func (m *Map) Add(msg proto.Message, sources ...resource.Source) {
 	have := m.sources[msg]
 next:
 	for _, s := range sources {
-		if s.Resource == nil {
+		if s = s.Given(); s.Resource == nil {
 			continue
 		}
 		for _, h := range have {

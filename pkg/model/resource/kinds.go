@@ -18,6 +18,7 @@ import (
 	discovery "k8s.io/api/discovery/v1"
 	knetworking "k8s.io/api/networking/v1"
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayx "sigs.k8s.io/gateway-api/apisx/v1alpha1"
 
 	"github.com/meshc/meshc/pkg/diag"
 )
@@ -130,6 +131,10 @@ func gatewayKinds() []*Kind {
 		return &Kind{Group: gateway.GroupName, Kind: name, Versions: versions, Namespaced: name != "GatewayClass",
 			Type: reflect.TypeOf(object), Unknown: diag.Error, custom: true, defaults: defaults}
 	}
+	experimental := func(name string, object any, defaults func(any)) *Kind {
+		return &Kind{Group: "gateway.networking.x-k8s.io", Kind: name, Versions: []string{"v1alpha1"}, Namespaced: true,
+			Type: reflect.TypeOf(object), Unknown: diag.Error, custom: true, defaults: defaults}
+	}
 	return []*Kind{
 		kind("GatewayClass", (*gateway.GatewayClass)(nil), nil, "v1", "v1beta1"),
 		kind("Gateway", (*gateway.Gateway)(nil), gatewayDefaults, "v1", "v1beta1"),
@@ -141,6 +146,9 @@ func gatewayKinds() []*Kind {
 		kind("UDPRoute", (*gateway.UDPRoute)(nil), udpRouteDefaults, "v1", "v1alpha2"),
 		kind("ReferenceGrant", (*gateway.ReferenceGrant)(nil), nil, "v1", "v1beta1", "v1alpha2"),
 		kind("BackendTLSPolicy", (*gateway.BackendTLSPolicy)(nil), nil, "v1", "v1alpha3"),
+		experimental("XBackend", (*gatewayx.XBackend)(nil), backendSpecDefaults),
+		experimental("XBackendTrafficPolicy", (*gatewayx.XBackendTrafficPolicy)(nil), trafficPolicyDefaults),
+		{Group: "inference.networking.k8s.io", Kind: "InferencePool", Versions: []string{"v1"}, Namespaced: true, Type: reflect.TypeOf((*InferencePool)(nil))},
 	}
 }
 

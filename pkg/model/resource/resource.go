@@ -35,6 +35,10 @@ type Resource struct {
 	// Document and Node say where the resource stands: Node is its mapping, which in a List is one of the items.
 	Document *document.Document
 	Node     *yaml.Node
+
+	// Origin is set for a resource that no document holds but that was made from others (a VirtualService from routes of the Gateway API): it
+	// leads from a field path to the place of the input that the field came from.
+	Origin func(path string) Source
 }
 
 // Of is a resource together with its object's static type.
@@ -72,6 +76,9 @@ func (r *Resource) ID() string {
 // Locate turns a field path (spec.http[0].route[1].weight) into a range. Where the path leads to nothing, the nearest ancestor that
 // stands in the YAML is given: a missing field is reported on the object that lacks it. The empty path is the resource itself.
 func (r *Resource) Locate(path string) diag.Location {
+	if r.Origin != nil {
+		return r.Origin(path).Location()
+	}
 	if r.Document == nil {
 		return diag.Location{}
 	}
@@ -80,6 +87,10 @@ func (r *Resource) Locate(path string) diag.Location {
 
 // NodeAt returns the value node at the path and whether it is there.
 func (r *Resource) NodeAt(path string) (*yaml.Node, bool) {
+	if r.Origin != nil {
+		from := r.Origin(path)
+		return from.Resource.NodeAt(from.Path)
+	}
 	n := r.Node
 	for _, step := range Steps(path) {
 		_, next := step.follow(n)
@@ -193,6 +204,14 @@ type Source struct {
 
 // At names a place in a resource.
 func (r *Resource) At(path string) Source { return Source{Resource: r, Path: path} }
+
+// Given returns the place of the input that the source amounts to: itself, unless its resource was made from others.
+func (s Source) Given() Source {
+	if s.Resource != nil && s.Resource.Origin != nil {
+		return s.Resource.Origin(s.Path)
+	}
+	return s
+}
 
 // Location returns where the source stands.
 func (s Source) Location() diag.Location {
