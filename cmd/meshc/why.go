@@ -64,6 +64,9 @@ func printAnswer(w io.Writer, a *emit.Answer) {
 			}
 			fmt.Fprintln(w)
 		}
+		for _, p := range part.Patches {
+			printPatch(w, p)
+		}
 	}
 	if len(a.Inside) > 0 {
 		fmt.Fprintln(w, "below it:")
@@ -74,6 +77,23 @@ func printAnswer(w io.Writer, a *emit.Answer) {
 			parts = "part"
 		}
 		fmt.Fprintf(w, "  %d %s by %s %s (%s)\n", in.Parts, parts, in.Resource.Kind, qualified(in.Resource.Namespace, in.Resource.Name), in.File)
+	}
+}
+
+// printPatch tells what a patch did: the members that it changed before and after, or what it put in or took out.
+func printPatch(w io.Writer, p emit.Patched) {
+	fmt.Fprintf(w, "  %s of %s %s\n", p.Operation, p.Origin.Path, qualified(p.Origin.Resource.Namespace, p.Origin.Resource.Name))
+	before := "before"
+	if p.Operation == "REMOVE" {
+		before = "removed"
+	}
+	for _, side := range []struct {
+		label string
+		text  json.RawMessage
+	}{{before, p.Before}, {"after", p.After}} {
+		if side.text != nil {
+			fmt.Fprintf(w, "    %s: %s\n", side.label, side.text)
+		}
 	}
 }
 

@@ -226,7 +226,9 @@ func merged[T proto.Message](b *builder, p *envoyPatch, to T) T {
 	if !b.accepted(p, to, out) {
 		return to
 	}
-	b.sources.Changed(out, provenance.Change{By: p.from, Operation: p.operation.String(), Before: patch.Touched(to, p.value)})
+	b.sources.Changed(out, provenance.Change{
+		By: p.from, Operation: p.operation.String(), Before: patch.Touched(to, p.value), After: patch.Touched(out, p.value),
+	})
 	b.applied(p)
 	return out
 }

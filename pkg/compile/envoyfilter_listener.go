@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"slices"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -181,44 +182,52 @@ func (b *builder) mergeChain(p *envoyPatch, c *listenerv3.FilterChain) *listener
 
 // mergeSocket merges what two transport sockets of the same name hold.
 func (b *builder) mergeSocket(p *envoyPatch, have, want *corev3.TransportSocket) *corev3.TransportSocket {
-	config, before, ok := b.mergeConfig(p, have.GetTypedConfig(), want.GetTypedConfig())
-	if !ok || config == have.GetTypedConfig() {
+	merge, ok := b.mergeConfig(p, have.GetTypedConfig(), want.GetTypedConfig())
+	if !ok || merge.config == have.GetTypedConfig() {
 		return have
 	}
-	out := edited(b, have, func(s *corev3.TransportSocket) {
-		s.ConfigType = &corev3.TransportSocket_TypedConfig{TypedConfig: config}
+	holding := func(config *anypb.Any) *corev3.TransportSocket {
+		return &corev3.TransportSocket{Name: have.GetName(), ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: config}}
+	}
+	out := holding(merge.config)
+	b.sources.Carry(have, out)
+	b.sources.Changed(out, provenance.Change{
+		By: p.from, Operation: p.operation.String(), Before: holding(merge.before), After: holding(merge.after),
 	})
-	b.sources.Changed(out, provenance.Change{By: p.from, Operation: p.operation.String(),
-		Before: &corev3.TransportSocket{Name: have.GetName(), ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: before}}})
 	b.applied(p)
 	return out
 }
 
-// mergeConfig merges what is packed in two Any of the same type, and returns beside it the part that was changed, as it was. ok is false, and
-// the reason recorded, where that cannot be done.
-func (b *builder) mergeConfig(p *envoyPatch, have, want *anypb.Any) (config, before *anypb.Any, ok bool) {
+// mergedConfig is what came of merging into an Any; before and after are the part that was changed, nil where nothing was.
+type mergedConfig struct {
+	config, before, after *anypb.Any
+}
+
+// mergeConfig merges what is packed in two Any of the same type. ok is false, and the reason recorded, where that cannot be done.
+func (b *builder) mergeConfig(p *envoyPatch, have, want *anypb.Any) (merged mergedConfig, ok bool) {
+	kept := mergedConfig{config: have}
 	if have == nil || want == nil {
-		return have, nil, true
+		return kept, true
 	}
 	into, err := b.sources.Unpack(have)
 	if err != nil {
 		b.failed(p, "what it merges into is of a type that meshc has no definition of: "+have.GetTypeUrl())
-		return have, nil, false
+		return kept, false
 	}
 	value, err := want.UnmarshalNew()
 	if err != nil {
 		b.failed(p, "its typed_config cannot be read: "+err.Error())
-		return have, nil, false
+		return kept, false
 	}
 	if got, is := value.ProtoReflect().Descriptor().FullName(), into.ProtoReflect().Descriptor().FullName(); got != is {
 		b.failed(p, "its typed_config is a "+string(got)+" and is to be merged into a "+string(is))
-		return have, nil, false
+		return kept, false
 	}
 	out := b.mergeBy(p).Into(into, value)
 	if !b.accepted(p, into, out) {
-		return have, nil, false
+		return kept, false
 	}
-	return b.sources.Pack(out), b.sources.Pack(patch.Touched(into, value)), true
+	return mergedConfig{b.sources.Pack(out), b.sources.Pack(patch.Touched(into, value)), b.sources.Pack(patch.Touched(out, value))}, true
 }
 
 func (b *builder) patchNetworkFilters(context networking.EnvoyFilter_PatchContext, l *listenerv3.Listener, c *listenerv3.FilterChain) *listenerv3.FilterChain {
@@ -355,23 +364,26 @@ func mergeFilter[T filterMessage](b *builder, p *envoyPatch, f T) T {
 	if f.GetTypedConfig() == nil {
 		return f
 	}
-	config, before, ok := b.mergeConfig(p, f.GetTypedConfig(), value.GetTypedConfig())
-	renamed := value.GetName() != "" && value.GetName() != f.GetName()
-	if !ok || config == f.GetTypedConfig() && !renamed {
+	merge, ok := b.mergeConfig(p, f.GetTypedConfig(), value.GetTypedConfig())
+	name := cmp.Or(value.GetName(), f.GetName())
+	if !ok || merge.config == f.GetTypedConfig() && name == f.GetName() {
 		return f
 	}
-	out := edited(b, f, func(f T) {
-		setConfig(f, config)
-		if renamed {
-			setName(f, value.GetName())
+	filter := func(name string, config *anypb.Any) T {
+		out := f.ProtoReflect().New().Interface().(T)
+		setName(out, name)
+		if config != nil {
+			setConfig(out, config)
 		}
-	})
-	was := f.ProtoReflect().New().Interface().(T)
-	setName(was, f.GetName())
-	if before != nil {
-		setConfig(was, before)
+		return out
 	}
-	b.sources.Changed(out, provenance.Change{By: p.from, Operation: p.operation.String(), Before: was})
+	out := edited(b, f, func(f T) {
+		setConfig(f, merge.config)
+		setName(f, name)
+	})
+	b.sources.Changed(out, provenance.Change{
+		By: p.from, Operation: p.operation.String(), Before: filter(f.GetName(), merge.before), After: filter(name, merge.after),
+	})
 	b.applied(p)
 	return out
 }

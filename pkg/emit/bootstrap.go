@@ -24,6 +24,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/meshc/meshc/pkg/compile"
+	"github.com/meshc/meshc/pkg/compile/patch"
 	"github.com/meshc/meshc/pkg/emit/canonical"
 )
 
@@ -81,12 +82,24 @@ func (a *assembly) bootstrap() *bootstrapv3.Bootstrap {
 	}
 	clusters = append(clusters, a.referenced()...)
 	static.Clusters = sorted(clusters, (*clusterv3.Cluster).GetName)
-	return &bootstrapv3.Bootstrap{
+	out := &bootstrapv3.Bootstrap{
 		Node:            node(a.cfg),
 		Admin:           &bootstrapv3.Admin{Address: socketAddress("127.0.0.1", adminPort)},
 		StaticResources: static,
 		LayeredRuntime:  layeredRuntime(a.cfg.Target),
 	}
+	for _, p := range a.cfg.BootstrapPatches {
+		out = patch.Merge{ReplaceLists: p.ReplaceLists, Copied: a.copied}.Into(out, p.Value).(*bootstrapv3.Bootstrap)
+	}
+	return out
+}
+
+// copied notes where a copy comes from, through copies of copies.
+func (a *assembly) copied(from, to proto.Message) {
+	if original, ok := a.origin[from]; ok {
+		from = original
+	}
+	a.origin[to] = from
 }
 
 // sorted returns the resources ordered by name in a slice of their own.

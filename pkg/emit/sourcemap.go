@@ -1,9 +1,11 @@
 package emit
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/meshc/meshc/pkg/compile"
+	"github.com/meshc/meshc/pkg/compile/provenance"
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/emit/canonical"
 	"github.com/meshc/meshc/pkg/model/resource"
@@ -45,6 +48,15 @@ type SourceMap struct {
 	origins  []Origin
 	pointers []string // in the order in which they stand in the bootstrap
 	shaped   map[string][]int
+	patched  map[string][]patchRecord
+}
+
+// patchRecord is what an EnvoyFilter did to a part of the bootstrap.
+type patchRecord struct {
+	Source    int             `json:"source"`
+	Operation string          `json:"operation"`
+	Before    json.RawMessage `json:"before,omitempty"`
+	After     json.RawMessage `json:"after,omitempty"`
 }
 
 // BootstrapWithSourceMap returns what Bootstrap does, and beside it the source map as the text of its file. The bootstrap's bytes are the
@@ -59,16 +71,26 @@ func BootstrapWithSourceMap(cfg *compile.Configuration) (bootstrap, sourceMap []
 
 func bootstrapAndMap(cfg *compile.Configuration) ([]byte, *SourceMap, error) {
 	a := newAssembly(cfg)
-	m := &SourceMap{shaped: map[string][]int{}}
+	m := &SourceMap{shaped: map[string][]int{}, patched: map[string][]patchRecord{}}
 	known := map[resource.Source]int{}
 	visit := func(pointer []byte, msg proto.Message) {
-		sources := cfg.Sources.Of(msg)
 		if original, ok := a.origin[msg]; ok {
-			sources = cfg.Sources.Of(original)
+			msg = original
 		}
-		for _, s := range sources {
+		for _, s := range cfg.Sources.Of(msg) {
 			m.add(string(pointer), m.index(known, s))
 		}
+		for _, c := range cfg.Sources.Changes(msg) {
+			m.addPatch(string(pointer), m.index(known, c.By), c, cfg)
+		}
+	}
+	for _, r := range cfg.Removed {
+		pointer := "/static_resources/" + r.Kind
+		m.add(pointer, m.index(known, r.By))
+		m.addPatch(pointer, m.index(known, r.By), r.Change, cfg)
+	}
+	for _, p := range cfg.BootstrapPatches {
+		m.add("", m.index(known, p.By))
 	}
 	out, err := canonical.Marshal(a.bootstrap(), canonical.Options{Unpack: a.unpack, Visit: visit})
 	if err != nil {
@@ -99,11 +121,35 @@ func (m *SourceMap) add(pointer string, origin int) {
 	}
 }
 
+func (m *SourceMap) addPatch(pointer string, origin int, c provenance.Change, cfg *compile.Configuration) {
+	m.patched[pointer] = append(m.patched[pointer], patchRecord{
+		Source: origin, Operation: c.Operation, Before: compactJSON(c.Before, cfg), After: compactJSON(c.After, cfg),
+	})
+}
+
+// compactJSON is a message on one line, nil for none and for what has no JSON form.
+func compactJSON(msg proto.Message, cfg *compile.Configuration) json.RawMessage {
+	if msg == nil {
+		return nil
+	}
+	text, err := canonical.Marshal(msg, canonical.Options{Unpack: cfg.Sources.Unpack})
+	if err != nil {
+		return nil
+	}
+	var out bytes.Buffer
+	if err := json.Compact(&out, text); err != nil {
+		return nil
+	}
+	return out.Bytes()
+}
+
 // sourceMapFile is the head of the file's form; pointers are written and read apart, to keep their order and a line for each.
 type sourceMapFile struct {
 	Version  int              `json:"meshcSourceMap"`
 	Sources  []Origin         `json:"sources"`
 	Pointers map[string][]int `json:"pointers"`
+	// Patches are left out of the file where there are none.
+	Patches map[string][]patchRecord `json:"patches"`
 }
 
 // marshal writes a line for each origin and each pointer, so that the file can be read and compared by lines.
@@ -117,7 +163,16 @@ func (m *SourceMap) marshal() []byte {
 		out = append(appendItem(out, i), mustJSON(p)...)
 		out = append(append(out, ": "...), mustJSON(m.shaped[p])...)
 	}
-	return append(appendEnd(out, len(m.pointers), '}'), "\n}\n"...)
+	out = appendEnd(out, len(m.pointers), '}')
+	if len(m.patched) > 0 {
+		out = append(out, ",\n  \"patches\": {"...)
+		for i, p := range slices.SortedFunc(maps.Keys(m.patched), comparePointers) {
+			out = append(appendItem(out, i), mustJSON(p)...)
+			out = append(append(out, ": "...), mustJSON(m.patched[p])...)
+		}
+		out = appendEnd(out, len(m.patched), '}')
+	}
+	return append(out, "\n}\n"...)
 }
 
 func appendItem(out []byte, i int) []byte {
@@ -152,12 +207,19 @@ func ParseSourceMap(text []byte) (*SourceMap, error) {
 	if file.Version != sourceMapVersion {
 		return nil, fmt.Errorf("a source map of version %d is wanted, this has %d: compile again", sourceMapVersion, file.Version)
 	}
-	m := &SourceMap{origins: file.Sources, shaped: file.Pointers}
+	m := &SourceMap{origins: file.Sources, shaped: file.Pointers, patched: file.Patches}
 	for p, list := range file.Pointers {
 		m.pointers = append(m.pointers, p)
 		for _, i := range list {
 			if i < 0 || i >= len(file.Sources) {
 				return nil, fmt.Errorf("the source map is damaged: %q names source %d of %d", p, i, len(file.Sources))
+			}
+		}
+	}
+	for p, list := range file.Patches {
+		for _, r := range list {
+			if r.Source < 0 || r.Source >= len(file.Sources) {
+				return nil, fmt.Errorf("the source map is damaged: a patch of %q names source %d of %d", p, r.Source, len(file.Sources))
 			}
 		}
 	}
@@ -181,6 +243,18 @@ func comparePointers(a, b string) int {
 type Shaped struct {
 	Pointer string   `json:"pointer"`
 	Origins []Origin `json:"origins"`
+	// Patches are what EnvoyFilters did to the part, in order.
+	Patches []Patched `json:"patches,omitempty"`
+}
+
+// Patched is what one patch of an EnvoyFilter did to a part of a bootstrap.
+type Patched struct {
+	Origin    Origin `json:"origin"`
+	Operation string `json:"operation"`
+	// Before and After are the members that a merge changed, as they were and as the patch left them. Before alone is what the patch replaced
+	// or took out of the part; neither stands where the part is new.
+	Before json.RawMessage `json:"before,omitempty"`
+	After  json.RawMessage `json:"after,omitempty"`
 }
 
 // Answer is what the source map knows of a part of a bootstrap.
@@ -222,7 +296,7 @@ func (m *SourceMap) Why(pointer string) (*Answer, error) {
 	a := &Answer{Pointer: pointer, Within: []Shaped{}, Inside: m.inside(pointer)}
 	for at, ok := pointer, true; ok; at, ok = parent(at) {
 		if origins := m.at(at); len(origins) > 0 {
-			a.Within = append(a.Within, Shaped{Pointer: at, Origins: origins})
+			a.Within = append(a.Within, Shaped{Pointer: at, Origins: origins, Patches: m.patchesAt(at)})
 		}
 	}
 	a.Exact = len(a.Within) > 0 && a.Within[0].Pointer == pointer
@@ -239,6 +313,14 @@ func (m *SourceMap) at(pointer string) []Origin {
 		origins[i] = m.origins[n]
 	}
 	return origins
+}
+
+func (m *SourceMap) patchesAt(pointer string) []Patched {
+	var out []Patched
+	for _, r := range m.patched[pointer] {
+		out = append(out, Patched{Origin: m.origins[r.Source], Operation: r.Operation, Before: r.Before, After: r.After})
+	}
+	return out
 }
 
 // nearest returns the sources of the part or of the nearest part around it, nil for a nil map.

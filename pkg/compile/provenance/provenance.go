@@ -27,8 +27,9 @@ type Change struct {
 	By resource.Source
 	// Operation is that of the patch: MERGE, REMOVE…
 	Operation string
-	// Before holds those fields that a merge changed, as they were; what was removed, for a removal from this message; nil for something new.
-	Before proto.Message
+	// Before and After hold those fields that a merge changed, as they were and as they became; Before alone is what was replaced or removed;
+	// neither is set for something new.
+	Before, After proto.Message
 }
 
 // New returns an empty map.
