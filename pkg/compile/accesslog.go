@@ -1,118 +1,142 @@
 package compile
 
 import (
-	"encoding/json"
-	"strings"
+	"slices"
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	filev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/file/v3"
-	"google.golang.org/protobuf/types/known/structpb"
+	celv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/filters/cel/v3"
+	"google.golang.org/protobuf/proto"
 	meshconfig "istio.io/api/mesh/v1alpha1"
+	telemetry "istio.io/api/telemetry/v1alpha1"
+
+	"github.com/meshc/meshc/pkg/model/resource"
 )
 
-// Istio's log line (https://istio.io/latest/docs/tasks/observability/logs/access-log/#default-access-log-format).
-const defaultTextLog = "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" %RESPONSE_CODE% %RESPONSE_FLAGS% " +
-	"%RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% \"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %BYTES_RECEIVED% %BYTES_SENT% " +
-	"%DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% \"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" \"%REQ(X-REQUEST-ID)%\" " +
-	"\"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% " +
-	"%DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n"
+// logger is what writes access logs.
+type logger int
 
-// defaultJSONLog holds the same facts by name.
-func defaultJSONLog() map[string]any {
-	return map[string]any{
-		"start_time":                        "%START_TIME%",
-		"route_name":                        "%ROUTE_NAME%",
-		"method":                            "%REQ(:METHOD)%",
-		"path":                              "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
-		"protocol":                          "%PROTOCOL%",
-		"response_code":                     "%RESPONSE_CODE%",
-		"response_flags":                    "%RESPONSE_FLAGS%",
-		"response_code_details":             "%RESPONSE_CODE_DETAILS%",
-		"connection_termination_details":    "%CONNECTION_TERMINATION_DETAILS%",
-		"bytes_received":                    "%BYTES_RECEIVED%",
-		"bytes_sent":                        "%BYTES_SENT%",
-		"duration":                          "%DURATION%",
-		"upstream_service_time":             "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
-		"x_forwarded_for":                   "%REQ(X-FORWARDED-FOR)%",
-		"user_agent":                        "%REQ(USER-AGENT)%",
-		"request_id":                        "%REQ(X-REQUEST-ID)%",
-		"authority":                         "%REQ(:AUTHORITY)%",
-		"upstream_host":                     "%UPSTREAM_HOST%",
-		"upstream_cluster":                  "%UPSTREAM_CLUSTER_RAW%",
-		"upstream_local_address":            "%UPSTREAM_LOCAL_ADDRESS%",
-		"downstream_local_address":          "%DOWNSTREAM_LOCAL_ADDRESS%",
-		"downstream_remote_address":         "%DOWNSTREAM_REMOTE_ADDRESS%",
-		"requested_server_name":             "%REQUESTED_SERVER_NAME%",
-		"upstream_transport_failure_reason": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
-	}
+const (
+	httpLogger logger = iota
+	tcpLogger
+	// listenerLogger logs connections for which a listener has no filter chain (Envoy's response flag NR), which no filter would log.
+	listenerLogger
+)
+
+// logPlace is a logger and the way that its traffic goes.
+type logPlace struct {
+	mode   telemetry.WorkloadMode
+	logger logger
 }
 
-// accessLogs are the logs of a connection manager or a TCP proxy: MeshConfig.accessLogFile, or none.
-func (b *builder) accessLogs() []*accesslogv3.AccessLog {
-	if b.mesh.Settings.Mesh.GetAccessLogFile() == "" {
+// accessLogs are the logs of a connection manager, a TCP proxy or a listener. The list is the caller's, what is in it shared.
+func (b *builder) accessLogs(d direction, l logger) []*accesslogv3.AccessLog {
+	if l == listenerLogger && b.mesh.Settings.Mesh.GetDisableEnvoyListenerLog() {
 		return nil
 	}
-	return []*accesslogv3.AccessLog{b.fileAccessLog()}
+	place := logPlace{d.workloadMode(), l}
+	logs, ok := b.logs[place]
+	if !ok {
+		if logs, ok = b.telemetryLogs(place); !ok {
+			logs = b.meshConfigLogs(place)
+		}
+		if b.logs == nil {
+			b.logs = map[logPlace][]*accesslogv3.AccessLog{}
+		}
+		b.logs[place] = logs
+	}
+	return slices.Clone(logs)
 }
 
-// listenerAccessLogs are the logs of a listener itself: connections for which it has no filter chain (Envoy's response flag NR), which no
-// filter would log.
-func (b *builder) listenerAccessLogs() []*accesslogv3.AccessLog {
-	logs := b.accessLogs()
-	for _, log := range logs {
-		log.Filter = &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_ResponseFlagFilter{
+// telemetryLogs are those of Telemetry resources and default providers. ok is false where none of the providers can log: then MeshConfig's
+// own settings count, as in istiod; a provider that is switched off does not bring them back.
+func (b *builder) telemetryLogs(place logPlace) (logs []*accesslogv3.AccessLog, ok bool) {
+	given, _ := b.telemetry().AccessLogs(place.mode)
+	for _, g := range given {
+		provider := b.telemetry().Provider(g.Provider)
+		name, config := b.logConfig(provider)
+		if config == nil {
+			continue
+		}
+		ok = true
+		if g.Disabled {
+			continue
+		}
+		logs = append(logs, b.accessLog(name, config, place.logger, g.Filter, append(g.Sources, b.telemetry().ProviderSource(provider))...))
+	}
+	return logs, ok
+}
+
+// logConfig is the configuration of a provider that logs; nil for any other.
+func (b *builder) logConfig(provider *meshconfig.MeshConfig_ExtensionProvider) (name string, config proto.Message) {
+	switch p := provider.GetProvider().(type) {
+	case *meshconfig.MeshConfig_ExtensionProvider_EnvoyFileAccessLog:
+		// Istio's own provider writes in MeshConfig's format.
+		if file := p.EnvoyFileAccessLog; provider.GetName() == "envoy" && file.GetLogFormat() == nil && !file.GetOmitEmptyValues() {
+			return fileLogName, b.meshConfigFileLog(file.GetPath())
+		}
+		return fileLogName, b.fileLog(p.EnvoyFileAccessLog)
+	case *meshconfig.MeshConfig_ExtensionProvider_EnvoyHttpAls:
+		return b.httpServiceLog(p.EnvoyHttpAls)
+	case *meshconfig.MeshConfig_ExtensionProvider_EnvoyTcpAls:
+		return b.tcpServiceLog(p.EnvoyTcpAls)
+	case *meshconfig.MeshConfig_ExtensionProvider_EnvoyOtelAls:
+		return b.openTelemetryLog(p.EnvoyOtelAls)
+	default:
+		return "", nil
+	}
+}
+
+// accessLog wraps a logger's configuration with the conditions on which it logs.
+func (b *builder) accessLog(
+	name string, config proto.Message, l logger, filter *telemetry.AccessLogging_Filter, sources ...resource.Source,
+) *accesslogv3.AccessLog {
+	var filters []*accesslogv3.AccessLogFilter
+	if l == listenerLogger {
+		filters = append(filters, &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_ResponseFlagFilter{
 			ResponseFlagFilter: &accesslogv3.ResponseFlagFilter{Flags: []string{"NR"}},
+		}})
+	}
+	if filter != nil {
+		filters = append(filters, &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_ExtensionFilter{
+			ExtensionFilter: &accesslogv3.ExtensionFilter{
+				Name: "envoy.access_loggers.extension_filters.cel",
+				ConfigType: &accesslogv3.ExtensionFilter_TypedConfig{
+					TypedConfig: b.sources.Pack(&celv3.ExpressionFilter{Expression: filter.GetExpression()}),
+				},
+			},
+		}})
+	}
+	log := &accesslogv3.AccessLog{Name: name, ConfigType: &accesslogv3.AccessLog_TypedConfig{TypedConfig: b.sources.Pack(config)}}
+	switch len(filters) {
+	case 0:
+	case 1:
+		log.Filter = filters[0]
+	default:
+		log.Filter = &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_AndFilter{
+			AndFilter: &accesslogv3.AndFilter{Filters: filters},
 		}}
+	}
+	b.sources.Add(log, sources...)
+	return log
+}
+
+// meshConfigLogs are those of MeshConfig.accessLogFile and enableEnvoyAccessLogService.
+func (b *builder) meshConfigLogs(place logPlace) []*accesslogv3.AccessLog {
+	var logs []*accesslogv3.AccessLog
+	settings := b.mesh.Settings
+	if path := settings.Mesh.GetAccessLogFile(); path != "" {
+		logs = append(logs, b.accessLog(fileLogName, b.meshConfigFileLog(path), place.logger, nil,
+			settings.Source("accessLogFile"), settings.Source("accessLogEncoding"), settings.Source("accessLogFormat")))
+	}
+	if settings.Mesh.GetEnableEnvoyAccessLogService() && (b.target == IstioProxy || b.hasAccessLogService()) {
+		name, config := b.bootstrapServiceLog(place.logger)
+		logs = append(logs, b.accessLog(name, config, place.logger, nil,
+			settings.Source("enableEnvoyAccessLogService"), settings.Source("defaultConfig.envoyAccessLogService")))
 	}
 	return logs
 }
 
-func (b *builder) fileAccessLog() *accesslogv3.AccessLog {
-	mesh := b.mesh.Settings.Mesh
-	config := &filev3.FileAccessLog{Path: mesh.GetAccessLogFile()}
-	format := mesh.GetAccessLogFormat()
-	if mesh.GetAccessLogEncoding() == meshconfig.MeshConfig_JSON {
-		config.AccessLogFormat = &filev3.FileAccessLog_LogFormat{LogFormat: &corev3.SubstitutionFormatString{
-			Format:            &corev3.SubstitutionFormatString_JsonFormat{JsonFormat: jsonLog(format)},
-			JsonFormatOptions: &corev3.JsonFormatOptions{},
-		}}
-	} else {
-		config.AccessLogFormat = &filev3.FileAccessLog_LogFormat{LogFormat: &corev3.SubstitutionFormatString{
-			Format: &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{
-				Specifier: &corev3.DataSource_InlineString{InlineString: textLog(format)},
-			}},
-		}}
-	}
-	return &accesslogv3.AccessLog{
-		Name:       "envoy.access_loggers.file",
-		ConfigType: &accesslogv3.AccessLog_TypedConfig{TypedConfig: b.sources.Pack(config)},
-	}
-}
-
-// textLog is the format with the line end that Istio adds where it is missing.
-func textLog(format string) string {
-	if format == "" {
-		return defaultTextLog
-	}
-	if !strings.HasSuffix(format, "\n") {
-		return format + "\n"
-	}
-	return format
-}
-
-// jsonLog is the format as JSON; one that cannot be read counts as none, as in istiod.
-func jsonLog(format string) *structpb.Struct {
-	fields := defaultJSONLog()
-	if format != "" {
-		var own map[string]any
-		if err := json.Unmarshal([]byte(format), &own); err == nil {
-			fields = own
-		}
-	}
-	s, err := structpb.NewStruct(fields)
-	if err != nil {
-		return &structpb.Struct{}
-	}
-	return s
+// hasAccessLogService tells whether the bootstrap has a cluster for the access log service of ProxyConfig.
+func (b *builder) hasAccessLogService() bool {
+	return b.proxyConfig().GetEnvoyAccessLogService().GetAddress() != ""
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func (b *builder) build() *Configuration {
-	cfg := &Configuration{Proxy: b.proxy, Target: b.target, Settings: &b.mesh.Settings, Sources: b.sources}
+	cfg := &Configuration{Proxy: b.proxy, Target: b.target, Settings: &b.mesh.Settings, ProxyConfig: b.proxyConfig(), Sources: b.sources}
 	cfg.Clusters = b.patchClusters(b.clusters())
 	cfg.Endpoints = askedFor(b.endpoints(), cfg.Clusters)
 	if b.proxy.Type == model.Router {

@@ -9,6 +9,7 @@ package compile
 import (
 	"sync"
 
+	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
@@ -16,6 +17,7 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	meshconfig "istio.io/api/mesh/v1alpha1"
+	telemetry "istio.io/api/telemetry/v1alpha1"
 
 	"github.com/meshc/meshc/pkg/compile/provenance"
 	"github.com/meshc/meshc/pkg/diag"
@@ -47,12 +49,14 @@ type Configuration struct {
 	Proxy  *model.Proxy
 	Target Target
 	// Settings are those of the mesh, for what the bootstrap says of it: domain, cluster, network.
-	Settings  *model.Settings
-	Listeners []*listenerv3.Listener
-	Routes    []*routev3.RouteConfiguration
-	Clusters  []*clusterv3.Cluster
-	Endpoints []*endpointv3.ClusterLoadAssignment
-	Secrets   []*tlsv3.Secret
+	Settings *model.Settings
+	// ProxyConfig is the proxy's own, for what the bootstrap takes from it: tracers, statistics, threads.
+	ProxyConfig *meshconfig.ProxyConfig
+	Listeners   []*listenerv3.Listener
+	Routes      []*routev3.RouteConfiguration
+	Clusters    []*clusterv3.Cluster
+	Endpoints   []*endpointv3.ClusterLoadAssignment
+	Secrets     []*tlsv3.Secret
 	// ExtensionConfigs are the configurations of filters that ask for theirs by name (ECDS), in the order in which they were added.
 	ExtensionConfigs []*corev3.TypedExtensionConfig
 	// BootstrapPatches are merged, in order, into the bootstrap that holds all this.
@@ -115,4 +119,8 @@ type builder struct {
 	serverPorts map[uint32]map[uint32]bool
 	// ownConfig is what proxyConfig found, nil until it was asked.
 	ownConfig *meshconfig.ProxyConfig
+	// ownTelemetry is what telemetry found; logs and metrics what was made of it.
+	ownTelemetry *model.Telemetry
+	logs         map[logPlace][]*accesslogv3.AccessLog
+	metrics      map[telemetry.WorkloadMode][]model.Metrics
 }

@@ -42,6 +42,7 @@ func (b *builder) httpFilters(direction direction, protocol model.Protocol) []*h
 	}
 	add("envoy.filters.http.fault", &faultv3.HTTPFault{})
 	add("envoy.filters.http.cors", &corsv3.Cors{})
+	filters = append(filters, b.httpStats(direction)...)
 	add("envoy.filters.http.router", &routerv3.Router{
 		SuppressEnvoyHeaders: b.proxyConfig().GetProxyHeaders().GetEnvoyDebugHeaders().GetDisabled().GetValue(),
 	})

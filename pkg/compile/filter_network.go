@@ -31,11 +31,11 @@ func (b *builder) networkFilter(name string, config proto.Message, sources ...re
 }
 
 // tcpProxyTo is a TCP proxy to one cluster. Callers may set timeouts and hash policies before they pack it with networkFilter.
-func (b *builder) tcpProxyTo(statPrefix, cluster string) *tcpv3.TcpProxy {
+func (b *builder) tcpProxyTo(d direction, statPrefix, cluster string) *tcpv3.TcpProxy {
 	return &tcpv3.TcpProxy{
 		StatPrefix:       statPrefix,
 		ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: cluster},
-		AccessLog:        b.accessLogs(),
+		AccessLog:        b.accessLogs(d, tcpLogger),
 	}
 }
 
@@ -56,7 +56,7 @@ type tcpForward struct {
 func (b *builder) tcpForwardFilters(f *tcpForward, sources ...resource.Source) []*listenerv3.Filter {
 	var tcp *tcpv3.TcpProxy
 	if len(f.clusters) == 1 {
-		tcp = b.tcpProxyTo(f.statPrefix, f.clusters[0].name)
+		tcp = b.tcpProxyTo(b.outward(), f.statPrefix, f.clusters[0].name)
 	} else {
 		tcp = b.tcpProxyToWeighted(f.statPrefix, f.clusters)
 	}
@@ -69,7 +69,7 @@ func (b *builder) tcpForwardFilters(f *tcpForward, sources ...resource.Source) [
 			sources = append(slices.Clone(sources), f.rule.PolicyFrom)
 		}
 	}
-	filters := b.protocolFilters(f.protocol, f.statPrefix, sources...)
+	filters := append(b.tcpStats(b.outward()), b.protocolFilters(f.protocol, f.statPrefix, sources...)...)
 	if len(f.clusters) == 1 {
 		filters = append(filters, b.sniDynamicDNSFilters(f.clusters[0].name)...)
 	}
@@ -115,7 +115,7 @@ type weightedCluster struct {
 
 // tcpProxyToWeighted is a TCP proxy that spreads connections over clusters; one destination alone is a plain cluster.
 func (b *builder) tcpProxyToWeighted(statPrefix string, clusters []weightedCluster) *tcpv3.TcpProxy {
-	tcp := &tcpv3.TcpProxy{StatPrefix: statPrefix, AccessLog: b.accessLogs()}
+	tcp := &tcpv3.TcpProxy{StatPrefix: statPrefix, AccessLog: b.accessLogs(b.outward(), tcpLogger)}
 	weighted := &tcpv3.TcpProxy_WeightedCluster{}
 	for _, c := range clusters {
 		if c.weight > 0 {
@@ -126,10 +126,10 @@ func (b *builder) tcpProxyToWeighted(statPrefix string, clusters []weightedClust
 	return tcp
 }
 
-// passthroughTCP is the TCP proxy filter to PassthroughCluster, BlackHoleCluster or InboundPassthroughCluster, whose statistics bear the
+// passthroughTCP are the filters of a TCP proxy to PassthroughCluster, BlackHoleCluster or InboundPassthroughCluster, whose statistics bear the
 // cluster's name.
-func (b *builder) passthroughTCP(cluster string) *listenerv3.Filter {
-	return b.networkFilter(tcpProxyName, b.tcpProxyTo(cluster, cluster))
+func (b *builder) passthroughTCP(cluster string) []*listenerv3.Filter {
+	return append(b.tcpStats(outbound), b.networkFilter(tcpProxyName, b.tcpProxyTo(outbound, cluster, cluster)))
 }
 
 // protocolFilters are those that a protocol puts before the TCP proxy.

@@ -56,13 +56,13 @@ func (b *builder) connectionManager(c httpConnection) *hcmv3.HttpConnectionManag
 	m := &hcmv3.HttpConnectionManager{
 		StatPrefix:         c.statPrefix + ";",
 		HttpFilters:        filters,
-		Tracing:            b.tracing(),
+		Tracing:            b.tracing(c.direction),
 		StreamIdleTimeout:  durationpb.New(0),
 		UseRemoteAddress:   wrapperspb.Bool(c.direction == gateway),
-		AccessLog:          b.accessLogs(),
+		AccessLog:          b.accessLogs(c.direction, httpLogger),
 		Proxy_100Continue:  true,
 		UpgradeConfigs:     []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "websocket"}},
-		RequestIdExtension: b.requestID(),
+		RequestIdExtension: b.requestID(c.direction),
 	}
 	b.normalizePaths(m)
 	switch c.direction {
@@ -111,9 +111,9 @@ func (b *builder) normalizePaths(m *hcmv3.HttpConnectionManager) {
 }
 
 // requestID marks requests with a UUID in which Envoy also keeps whether the request is traced.
-func (b *builder) requestID() *hcmv3.RequestIDExtension {
+func (b *builder) requestID(d direction) *hcmv3.RequestIDExtension {
 	return &hcmv3.RequestIDExtension{TypedConfig: b.sources.Pack(&uuidv3.UuidRequestIdConfig{
-		UseRequestIdForTraceSampling: wrapperspb.Bool(true),
+		UseRequestIdForTraceSampling: wrapperspb.Bool(b.requestIDSamples(d)),
 	})}
 }
 

@@ -114,7 +114,7 @@ func (b *builder) gatewayListener(l *gatewayListener) *listenerv3.Listener {
 		Address:                              socketAddress(b.gatewayAddress(l.key), l.key.number),
 		TrafficDirection:                     corev3.TrafficDirection_OUTBOUND,
 		ListenerFilters:                      b.gatewayListenerFilters(l),
-		AccessLog:                            b.listenerAccessLogs(),
+		AccessLog:                            b.accessLogs(gateway, listenerLogger),
 		MaxConnectionsToAcceptPerSocketEvent: wrapperspb.UInt32(1),
 	}
 	for _, chain := range l.chains {

@@ -74,7 +74,7 @@ func (b *builder) inboundListener(name, address string, port uint32, bindToPort 
 		ContinueOnListenerFiltersTimeout:     true,
 		ListenerFiltersTimeout:               b.detectionTimeout(),
 		MaxConnectionsToAcceptPerSocketEvent: wrapperspb.UInt32(1),
-		AccessLog:                            b.listenerAccessLogs(),
+		AccessLog:                            b.accessLogs(inbound, listenerLogger),
 		FilterChains:                         chains,
 	}
 	transparent := b.interception() == interceptTProxy && !bindToPort
@@ -218,7 +218,7 @@ func (b *builder) ingressPorts(s *resource.Of[*networking.Sidecar]) []inboundPor
 
 // passthroughChains end loops, and take in what no service names.
 func (b *builder) passthroughChains(mtls model.MTLS) []*listenerv3.FilterChain {
-	chains := []*listenerv3.FilterChain{b.blackHole("virtualInbound-blackhole", b.inboundPort(), b.metadataExchange()...)}
+	chains := []*listenerv3.FilterChain{b.blackHole("virtualInbound-blackhole", b.inboundPort(), append(b.metadataExchange(), b.tcpStats(inbound)...)...)}
 	for _, number := range append([]uint32{0}, slices.Sorted(maps.Keys(mtls.Ports))...) {
 		if number != 0 && b.isInboundPort(number) {
 			continue
@@ -362,8 +362,9 @@ func permissiveWays(carries traffic) []inboundWay {
 
 // inboundTCP hands connections to the workload as they are.
 func (b *builder) inboundTCP(port inboundPort) []*listenerv3.Filter {
-	filters := append(b.metadataExchange(), b.protocolFilters(port.protocol, port.statPrefix, port.sources...)...)
-	return append(filters, b.networkFilter(tcpProxyName, b.tcpProxyTo(port.statPrefix, port.cluster), port.sources...))
+	filters := append(b.metadataExchange(), b.tcpStats(inbound)...)
+	filters = append(filters, b.protocolFilters(port.protocol, port.statPrefix, port.sources...)...)
+	return append(filters, b.networkFilter(tcpProxyName, b.tcpProxyTo(inbound, port.statPrefix, port.cluster), port.sources...))
 }
 
 // inboundHTTP reads requests and hands them to the workload.

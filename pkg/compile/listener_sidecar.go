@@ -95,7 +95,7 @@ func (b *builder) outboundListener(plan *outboundListener) *listenerv3.Listener 
 		l.DefaultFilterChain = &listenerv3.FilterChain{
 			Name:             "PassthroughFilterChain",
 			FilterChainMatch: &listenerv3.FilterChainMatch{},
-			Filters:          []*listenerv3.Filter{b.passthroughTCP(b.unknownDestination())},
+			Filters:          b.passthroughTCP(b.unknownDestination()),
 		}
 	}
 	return l

@@ -89,10 +89,10 @@ func (b *builder) virtualOutbound() *listenerv3.Listener {
 		UseOriginalDst:                       wrapperspb.Bool(true),
 		TrafficDirection:                     corev3.TrafficDirection_OUTBOUND,
 		MaxConnectionsToAcceptPerSocketEvent: wrapperspb.UInt32(1),
-		AccessLog:                            b.listenerAccessLogs(),
+		AccessLog:                            b.accessLogs(outbound, listenerLogger),
 		FilterChains: []*listenerv3.FilterChain{
-			b.blackHole("virtualOutbound-blackhole", b.outboundPort()),
-			{Name: "virtualOutbound-catchall-tcp", Filters: []*listenerv3.Filter{b.passthroughTCP(b.unknownDestination())}},
+			b.blackHole("virtualOutbound-blackhole", b.outboundPort(), b.tcpStats(outbound)...),
+			{Name: "virtualOutbound-catchall-tcp", Filters: b.passthroughTCP(b.unknownDestination())},
 		},
 	}
 	if b.interception() == interceptTProxy {
@@ -106,7 +106,7 @@ func (b *builder) virtualOutbound() *listenerv3.Listener {
 
 // blackHole is the chain that ends connections made to the virtual listener itself, which would come back to it for ever.
 func (b *builder) blackHole(name string, port uint32, before ...*listenerv3.Filter) *listenerv3.FilterChain {
-	tcp := b.tcpProxyTo(translate.BlackHoleCluster, translate.BlackHoleCluster)
+	tcp := b.tcpProxyTo(outbound, translate.BlackHoleCluster, translate.BlackHoleCluster)
 	tcp.AccessLog = nil
 	return &listenerv3.FilterChain{
 		Name:             name,

@@ -8,7 +8,6 @@ import (
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
-	telemetry "istio.io/api/telemetry/v1alpha1"
 	typev1beta1 "istio.io/api/type/v1beta1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -25,7 +24,6 @@ func withoutEffect() map[string]string {
 	return map[string]string{
 		"AuthorizationPolicy.security.istio.io":   "the bootstraps let through what it would deny",
 		"RequestAuthentication.security.istio.io": "the bootstraps do not look at tokens",
-		"Telemetry.telemetry.istio.io":            "tracing, metrics and access logs in the bootstraps are those of MeshConfig alone",
 		"WasmPlugin.extensions.istio.io":          "the bootstraps lack the filter that it adds",
 		"TrafficExtension.extensions.istio.io":    "the bootstraps lack the filter that it adds",
 		"UDPRoute.gateway.networking.k8s.io":      "as in istiod, what it routes has no listener",
@@ -50,6 +48,7 @@ func NotCompiled(mesh *model.Mesh) []diag.Finding {
 	for _, s := range model.All[*networking.Sidecar](mesh) {
 		findings = append(findings, ingressTLS(&s)...)
 	}
+	findings = append(findings, telemetryGaps(mesh)...)
 	return diag.Sort(append(findings, dynamicDNSPolicy(mesh)...))
 }
 
@@ -87,7 +86,7 @@ func (b *builder) notCompiled() []diag.Finding {
 	if b.proxy.Type == model.Sidecar {
 		findings = append(findings, dynamicDNSPolicy(b.mesh)...)
 	}
-	return diag.Sort(findings)
+	return diag.Sort(append(findings, b.telemetryGaps()...))
 }
 
 func kindOf(mesh *model.Mesh, key string) []*resource.Resource {
@@ -130,8 +129,6 @@ func (b *builder) bearsOn(r *resource.Resource) bool {
 	case *security.AuthorizationPolicy:
 		return b.selected(r, spec.GetSelector().GetMatchLabels(), spec.GetTargetRef(), spec.GetTargetRefs())
 	case *security.RequestAuthentication:
-		return b.selected(r, spec.GetSelector().GetMatchLabels(), spec.GetTargetRef(), spec.GetTargetRefs())
-	case *telemetry.Telemetry:
 		return b.selected(r, spec.GetSelector().GetMatchLabels(), spec.GetTargetRef(), spec.GetTargetRefs())
 	case *extensions.WasmPlugin:
 		return b.selected(r, spec.GetSelector().GetMatchLabels(), spec.GetTargetRef(), spec.GetTargetRefs())

@@ -32,11 +32,6 @@ kind: RequestAuthentication
 metadata: {name: own, namespace: shop}
 spec: {selector: {matchLabels: {app: client}}}
 ---
-apiVersion: telemetry.istio.io/v1
-kind: Telemetry
-metadata: {name: shop, namespace: shop}
-spec: {}
----
 apiVersion: networking.istio.io/v1alpha3
 kind: EnvoyFilter
 metadata: {name: own, namespace: shop}
@@ -111,18 +106,18 @@ func TestNotCompiled(t *testing.T) {
 	}{
 		{"mesh", compile.NotCompiled(mesh), []string{
 			"AuthorizationPolicy istio-system/mesh", "AuthorizationPolicy shop/others", "AuthorizationPolicy far/far",
-			"RequestAuthentication shop/own", "Telemetry shop/shop", "WasmPlugin shop/gateways",
+			"RequestAuthentication shop/own", "WasmPlugin shop/gateways",
 			"Gateway shop/waypoint", "Sidecar shop/own spec.ingress[0].tls",
 		}},
 		{"sidecar", compile.Compile(mesh, sidecar(), compile.Options{}).Findings, []string{
-			"AuthorizationPolicy istio-system/mesh", "RequestAuthentication shop/own", "Telemetry shop/shop",
+			"AuthorizationPolicy istio-system/mesh", "RequestAuthentication shop/own",
 			"Sidecar shop/own spec.ingress[0].tls",
 		}},
 		{"ingress gateway", compile.Compile(mesh, ingress, compile.Options{}).Findings, []string{
 			"AuthorizationPolicy istio-system/mesh",
 		}},
 		{"gateway of the Gateway API", compile.Compile(mesh, front, compile.Options{}).Findings, []string{
-			"AuthorizationPolicy istio-system/mesh", "Telemetry shop/shop", "WasmPlugin shop/gateways",
+			"AuthorizationPolicy istio-system/mesh", "WasmPlugin shop/gateways",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

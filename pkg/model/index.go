@@ -28,6 +28,7 @@ type index struct {
 	sidecars        func() sidecarTable
 	peers           func() peerTable
 	proxyConfigs    func() proxyConfigTable
+	telemetries     func() telemetryTable
 	scopes          sync.Map // scopeKey → func() *Scope
 
 	decoder *resource.Decoder
@@ -53,6 +54,7 @@ func (m *Mesh) buildIndex() {
 	m.sidecars = sync.OnceValue(m.buildSidecars)
 	m.peers = sync.OnceValue(m.buildPeers)
 	m.proxyConfigs = sync.OnceValue(m.buildProxyConfigs)
+	m.telemetries = sync.OnceValue(m.buildTelemetries)
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"cmp"
+
 	"google.golang.org/protobuf/proto"
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	networkingv1beta1 "istio.io/api/networking/v1beta1"
@@ -64,4 +66,23 @@ func applyProxyResource(to *meshconfig.ProxyConfig, from *networkingv1beta1.Prox
 		to.Image = from.GetImage()
 	}
 	to.ProxyMetadata = mergedMap(to.GetProxyMetadata(), from.GetEnvironmentVariables())
+}
+
+// ServiceCluster is the name by which a proxy introduces itself to istiod and, in spans, to tracers
+// (https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#ProxyConfig-TracingServiceName).
+func ServiceCluster(p *Proxy, config *meshconfig.ProxyConfig) string {
+	given := config.GetServiceCluster()
+	if name, ok := config.GetClusterName().(*meshconfig.ProxyConfig_TracingServiceName_); ok {
+		canonical := cmp.Or(p.Labels[canonicalNameLabel], p.Labels["app.kubernetes.io/name"], p.Labels["app"], p.Name)
+		switch name.TracingServiceName {
+		case meshconfig.ProxyConfig_CANONICAL_NAME_ONLY:
+			given = canonical
+		case meshconfig.ProxyConfig_CANONICAL_NAME_AND_NAMESPACE:
+			return canonical + "." + p.Namespace
+		}
+	}
+	if given != "" && given != proxyContainer {
+		return given
+	}
+	return cmp.Or(p.Labels["app"], p.Name) + "." + p.Namespace
 }

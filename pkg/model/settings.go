@@ -26,6 +26,9 @@ type Settings struct {
 	// EnableNamespacesByDefault says that namespaces without an injection label are injected too; from the ConfigMap istio-sidecar-injector
 	// or IstioOperator values (https://istio.io/latest/docs/ops/configuration/mesh/injection-concepts/).
 	EnableNamespacesByDefault bool
+
+	// fields tells where fields of MeshConfig stand, by the names that Source takes.
+	fields map[string]resource.Source
 }
 
 // RootNamespace is where mesh-wide policies live: istio-system unless MeshConfig says otherwise.

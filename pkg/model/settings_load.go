@@ -55,6 +55,7 @@ func (m *Mesh) applyMeshDocument(doc *document.Document, root *yaml.Node, ref di
 	given := &meshconfig.MeshConfig{}
 	findings := m.decoder.Settings(doc, root, ref, path, given)
 	applyMesh(m.Settings.Mesh, given, root)
+	m.Settings.noteFields(settingsResource(doc, root, ref), "", root)
 	return findings
 }
 
@@ -176,6 +177,7 @@ func (m *Mesh) settingsOfOperator(r resource.Of[*resource.IstioOperator]) {
 	// meshConfig at the top of the spec wins over that of the values, as in istioctl's translation.
 	if node, ok := r.NodeAt("spec.meshConfig"); ok && r.Spec.MeshConfig != nil {
 		applyMesh(m.Settings.Mesh, proto.CloneOf(r.Spec.MeshConfig), resolved(node))
+		m.Settings.noteFields(r.Resource, "spec.meshConfig", resolved(node))
 		m.Settings.Sources = append(m.Settings.Sources, r.At("spec.meshConfig"))
 	}
 }

@@ -29,6 +29,7 @@ func DefaultMeshConfig() *meshconfig.MeshConfig {
 		TrustDomain:              defaultDomain,
 		RootNamespace:            systemNamespace,
 		EnableAutoMtls:           wrapperspb.Bool(true),
+		EnableTracing:            true,
 		EnablePrometheusMerge:    wrapperspb.Bool(true),
 		OutboundTrafficPolicy: &meshconfig.MeshConfig_OutboundTrafficPolicy{
 			Mode: meshconfig.MeshConfig_OutboundTrafficPolicy_ALLOW_ANY,
