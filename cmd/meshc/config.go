@@ -247,7 +247,7 @@ func (r *configReader) flag(name string, f *pflag.Flag, value *yaml.Node) error 
 	default:
 		return r.errorf(value, "%s: a value is expected", f.Name)
 	}
-	if slices.Contains([]string{"proxies", "mesh-config", "mesh-networks", "goldens"}, f.Name) {
+	if slices.Contains([]string{"proxies", "mesh-config", "mesh-networks", "goldens", "calls"}, f.Name) {
 		for i := range values {
 			values[i] = r.path(values[i])
 		}

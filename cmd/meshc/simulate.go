@@ -158,11 +158,22 @@ func ending(o *simulate.Outcome) string {
 		for i, c := range o.Clusters {
 			words[i] = fmt.Sprintf("%s (weight %d)", c.Name, c.Weight)
 		}
-		return strings.Join(words, ", ")
+		all := strings.Join(words, ", ")
+		if o.Status != 0 {
+			return missing(o, all)
+		}
+		return all
 	case o.Cluster == "":
 		return "nowhere"
+	case o.Status != 0:
+		return missing(o, o.Cluster)
 	}
 	return o.Cluster
+}
+
+// missing says that the proxy lacks what the route names.
+func missing(o *simulate.Outcome, clusters string) string {
+	return fmt.Sprintf("%s, which the proxy has no cluster for: status %d", clusters, o.Status)
 }
 
 func printSteps(out *strings.Builder, steps []simulate.Step) {

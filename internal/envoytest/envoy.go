@@ -207,7 +207,7 @@ func Echo(t testing.TB, name string) string {
 	s := &http.Server{Protocols: protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		// A client that has gone away needs no answer.
-		_ = json.NewEncoder(w).Encode(Answer{Server: name, Method: r.Method, Host: r.Host, Path: r.URL.RequestURI(), Headers: r.Header})
+		_ = json.NewEncoder(w).Encode(Answer{Server: name, Method: r.Method, Host: r.Host, Path: r.RequestURI, Headers: r.Header})
 	})}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()

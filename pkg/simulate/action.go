@@ -37,12 +37,37 @@ func (w *walk) forward(r *route, a *routev3.RouteAction) {
 			w.out.Clusters = append(w.out.Clusters, WeightedCluster{Name: c.GetName(), Weight: c.GetWeight().GetValue()})
 		}
 	}
-	w.out.Upstream = &Upstream{Host: w.upstreamHost(a), Path: r.upstreamPath(w.request.path, a)}
+	if w.noCluster() {
+		w.out.Status = clusterNotFound(a)
+	} else {
+		w.out.Upstream = &Upstream{Host: w.upstreamHost(a), Path: r.upstreamPath(w.request.path, a)}
+	}
 	if w.out.Clusters != nil {
 		w.step(StageCluster, by(a), "requests are shared among %s", describeClusters(w.out.Clusters))
 		return
 	}
 	w.step(StageCluster, by(a, w.sim.clusters[w.out.Cluster]), "the request goes to %s%s", w.out.Cluster, w.sim.missing(w.out.Cluster))
+}
+
+// noCluster tells that the proxy has none of the clusters that the route names.
+func (w *walk) noCluster() bool {
+	for _, c := range w.out.Clusters {
+		if w.sim.clusters[c.Name] != nil {
+			return false
+		}
+	}
+	return w.sim.clusters[w.out.Cluster] == nil
+}
+
+// clusterNotFound is the status that Envoy answers where a route's cluster is not there.
+func clusterNotFound(a *routev3.RouteAction) uint32 {
+	switch a.GetClusterNotFoundResponseCode() {
+	case routev3.RouteAction_NOT_FOUND:
+		return 404
+	case routev3.RouteAction_INTERNAL_SERVER_ERROR:
+		return 500
+	}
+	return 503
 }
 
 // missing says that a cluster is not there, in which case Envoy answers the request itself.

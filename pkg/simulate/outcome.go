@@ -40,7 +40,7 @@ type Outcome struct {
 	Redirect *Redirect         `json:"redirect,omitempty"`
 	// Direct is the status of a response that the proxy gives itself.
 	Direct uint32 `json:"direct,omitempty"`
-	// Status is that of a request which is Denied (401 or 403) or which Envoy refuses by itself (400, 404).
+	// Status is that of a request which is Denied (401 or 403), which Envoy refuses by itself (400, 404), or whose Cluster is not there (503).
 	Status uint32 `json:"status,omitempty"`
 	// Policy is the one that denied the call.
 	Policy *Policy `json:"policy,omitempty"`

@@ -16,11 +16,10 @@ func (w *walk) normalizePath(m *hcmv3.HttpConnectionManager) bool {
 		w.fail(ProtocolError)
 		return false
 	}
-	if strings.Contains(r.path, "#") {
-		return refuse("Envoy refuses a path with a fragment")
-	}
 	before := r.path
-	path, query := splitQuery(r.path)
+	// A fragment is cut off, as Istio's bootstraps ask (http_reject_path_with_fragment).
+	plain, _, _ := strings.Cut(r.path, "#")
+	path, query := splitQuery(plain)
 	redirect := false
 	if action := m.GetPathWithEscapedSlashesAction(); action > hcmv3.HttpConnectionManager_KEEP_UNCHANGED {
 		if plain := slashEscapes.Replace(path); plain != path {

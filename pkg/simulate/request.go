@@ -49,7 +49,7 @@ func (w *walk) readRequest(m *hcmv3.HttpConnectionManager) bool {
 		delete(r.headers, "host")
 	}
 	r.readAbsoluteForm()
-	if w.checkPath() && w.normalizePath(m) {
+	if w.checkStart() && w.normalizePath(m) {
 		r.normalizeHost(m, w.connection.port)
 		w.addForwarded(m)
 		return true
@@ -73,12 +73,18 @@ func (r *request) readAbsoluteForm() {
 	}
 }
 
-// checkPath refuses targets that are no path, or hold what no client may send unescaped.
-func (w *walk) checkPath() bool {
+// checkStart refuses methods that Envoy's HTTP/1 codec does not know, and targets that are no path or hold what no client may send unescaped.
+func (w *walk) checkStart() bool {
 	r := w.request
 	refuse := func(status uint32, why string) bool {
 		w.step(StageRequest, nil, "the path %q %s", r.path, why)
 		w.out.Status = status
+		w.fail(ProtocolError)
+		return false
+	}
+	if w.call.Protocol == HTTP && !knownMethod(r.method) {
+		w.step(StageRequest, nil, "HTTP/1 has no method %q", r.method)
+		w.out.Status = 400
 		w.fail(ProtocolError)
 		return false
 	}
@@ -92,6 +98,17 @@ func (w *walk) checkPath() bool {
 		return refuse(400, "does not begin with /")
 	}
 	return refuse(404, "does not begin with /")
+}
+
+// knownMethod tells the methods that Envoy reads over HTTP/1.
+func knownMethod(method string) bool {
+	switch method {
+	case "ACL", "BIND", "CHECKOUT", "CONNECT", "COPY", "DELETE", "GET", "HEAD", "LINK", "LOCK", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL",
+		"MOVE", "MSEARCH", "NOTIFY", "OPTIONS", "PATCH", "POST", "PROPFIND", "PROPPATCH", "PURGE", "PUT", "REBIND", "REPORT", "SEARCH", "SOURCE",
+		"SUBSCRIBE", "TRACE", "UNBIND", "UNLINK", "UNLOCK", "UNSUBSCRIBE":
+		return true
+	}
+	return false
 }
 
 // normalizeHost takes off the host what the connection manager is told to.
@@ -131,7 +148,7 @@ func (w *walk) addForwarded(m *hcmv3.HttpConnectionManager) {
 		r.scheme, r.headers[proto] = to, to
 	}
 	if r.scheme == "" {
-		if r.scheme = r.headers[proto]; r.scheme != "http" && r.scheme != "https" {
+		if r.scheme = strings.ToLower(r.headers[proto]); r.scheme != "http" && r.scheme != "https" {
 			r.scheme = actual
 		}
 	}
