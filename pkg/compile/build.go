@@ -27,6 +27,7 @@ func (b *builder) build() *Configuration {
 		cfg.Listeners = b.sidecarListeners()
 		cfg.Routes = b.sidecarRoutes(cfg.Listeners)
 	}
+	cfg.Clusters = b.addKeyClusters(cfg.Clusters)
 	cfg.Routes = b.patchTables(cfg.Routes)
 	cfg.Listeners = b.patchListeners(cfg.Listeners)
 	cfg.ExtensionConfigs = b.extensionConfigs()

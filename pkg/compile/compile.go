@@ -123,4 +123,8 @@ type builder struct {
 	ownTelemetry *model.Telemetry
 	logs         map[logPlace][]*accesslogv3.AccessLog
 	metrics      map[telemetry.WorkloadMode][]model.Metrics
+	// securityOf is what security made, nil until it was asked.
+	securityOf *securityFilters
+	// keyServers are those that the JWT filter fetches keys from, by the name of the cluster.
+	keyServers map[string]*keyServer
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/meshc/meshc/pkg/model"
 )
 
-// httpFilters are the filters of a connection manager, in Istio's order: who the peer is, what the protocol asks for, the protocol to the
-// upstream, what routes configure (fault, cors), and the router.
+// httpFilters are the filters of a connection manager, in Istio's order: who the peer is, whether it may call, what the protocol asks for, the
+// protocol to the upstream, what routes configure (fault, cors), and the router.
 func (b *builder) httpFilters(direction direction, protocol model.Protocol) []*hcmv3.HttpFilter {
 	var filters []*hcmv3.HttpFilter
 	add := func(name string, config proto.Message) {
@@ -30,6 +30,7 @@ func (b *builder) httpFilters(direction direction, protocol model.Protocol) []*h
 	if b.target == IstioProxy {
 		add(metadataExchangeName, b.peerMetadata(direction))
 	}
+	filters = append(filters, b.securityHTTP(direction)...)
 	if protocol == model.GRPCWeb {
 		add("envoy.filters.http.grpc_web", &grpcwebv3.GrpcWeb{})
 	}

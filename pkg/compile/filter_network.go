@@ -52,7 +52,8 @@ type tcpForward struct {
 	opaque bool
 }
 
-// tcpForwardFilters are the network filters that carry it out: what the protocol asks for, and the TCP proxy.
+// tcpForwardFilters are the network filters that carry it out: at a gateway those that judge the connection, what the protocol asks for, and the
+// TCP proxy.
 func (b *builder) tcpForwardFilters(f *tcpForward, sources ...resource.Source) []*listenerv3.Filter {
 	var tcp *tcpv3.TcpProxy
 	if len(f.clusters) == 1 {
@@ -69,7 +70,12 @@ func (b *builder) tcpForwardFilters(f *tcpForward, sources ...resource.Source) [
 			sources = append(slices.Clone(sources), f.rule.PolicyFrom)
 		}
 	}
-	filters := append(b.tcpStats(b.outward()), b.protocolFilters(f.protocol, f.statPrefix, sources...)...)
+	var filters []*listenerv3.Filter
+	if b.proxy.Type == model.Router {
+		filters = b.securityNetwork()
+	}
+	filters = append(filters, b.tcpStats(b.outward())...)
+	filters = append(filters, b.protocolFilters(f.protocol, f.statPrefix, sources...)...)
 	if len(f.clusters) == 1 {
 		filters = append(filters, b.sniDynamicDNSFilters(f.clusters[0].name)...)
 	}

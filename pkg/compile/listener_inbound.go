@@ -362,7 +362,8 @@ func permissiveWays(carries traffic) []inboundWay {
 
 // inboundTCP hands connections to the workload as they are.
 func (b *builder) inboundTCP(port inboundPort) []*listenerv3.Filter {
-	filters := append(b.metadataExchange(), b.tcpStats(inbound)...)
+	filters := append(b.metadataExchange(), b.securityNetwork()...)
+	filters = append(filters, b.tcpStats(inbound)...)
 	filters = append(filters, b.protocolFilters(port.protocol, port.statPrefix, port.sources...)...)
 	return append(filters, b.networkFilter(tcpProxyName, b.tcpProxyTo(inbound, port.statPrefix, port.cluster), port.sources...))
 }

@@ -22,11 +22,9 @@ const notCompiledRule = "compile/not-compiled"
 // withoutEffect says of each kind that the compiler does not know what the bootstraps lack for it. Keys are Kind.group.
 func withoutEffect() map[string]string {
 	return map[string]string{
-		"AuthorizationPolicy.security.istio.io":   "the bootstraps let through what it would deny",
-		"RequestAuthentication.security.istio.io": "the bootstraps do not look at tokens",
-		"WasmPlugin.extensions.istio.io":          "the bootstraps lack the filter that it adds",
-		"TrafficExtension.extensions.istio.io":    "the bootstraps lack the filter that it adds",
-		"UDPRoute.gateway.networking.k8s.io":      "as in istiod, what it routes has no listener",
+		"WasmPlugin.extensions.istio.io":       "the bootstraps lack the filter that it adds",
+		"TrafficExtension.extensions.istio.io": "the bootstraps lack the filter that it adds",
+		"UDPRoute.gateway.networking.k8s.io":   "as in istiod, what it routes has no listener",
 	}
 }
 
@@ -49,7 +47,41 @@ func NotCompiled(mesh *model.Mesh) []diag.Finding {
 		findings = append(findings, ingressTLS(&s)...)
 	}
 	findings = append(findings, telemetryGaps(mesh)...)
+	for _, r := range mesh.Resources() {
+		findings = append(findings, securityLeftOut(r)...)
+	}
 	return diag.Sort(append(findings, dynamicDNSPolicy(mesh)...))
+}
+
+// securityLeftOut reports what of a security policy has no effect in any bootstrap: references to what only waypoints enforce, and tokens
+// whose keys only istiod could find out.
+func securityLeftOut(r *resource.Resource) []diag.Finding {
+	switch spec := r.Object.(type) {
+	case *security.AuthorizationPolicy:
+		return waypointPolicy(r, spec)
+	case *security.RequestAuthentication:
+		return append(waypointPolicy(r, spec), keysLeftOut(r, spec)...)
+	}
+	return nil
+}
+
+func waypointPolicy(r *resource.Resource, spec model.WorkloadPolicy) []diag.Finding {
+	if !model.ForWaypointsOnly(spec) {
+		return nil
+	}
+	return []diag.Finding{leftOut(r, "spec.targetRefs", "waypoints enforce it, and they are not among the proxies that are compiled")}
+}
+
+// keysLeftOut reports rules that give neither keys nor where they are: istiod asks the issuer for them.
+func keysLeftOut(r *resource.Resource, spec *security.RequestAuthentication) []diag.Finding {
+	var findings []diag.Finding
+	for i, rule := range spec.GetJwtRules() {
+		if rule.GetJwks() == "" && rule.GetJwksUri() == "" {
+			findings = append(findings, leftOut(r, resource.Index("spec.jwtRules", i),
+				"istiod would ask the issuer for its keys; without jwks or jwksUri the bootstraps accept no token of it"))
+		}
+	}
+	return findings
 }
 
 // dynamicDNSPolicy reports the outbound traffic policy that resolves the names of unknown hosts: connections to them are let out to the
@@ -79,6 +111,9 @@ func (b *builder) notCompiled() []diag.Finding {
 				findings = append(findings, leftOut(r, "", effects[key]))
 			}
 		}
+	}
+	for _, r := range b.mesh.RequestAuthenticationsFor(b.proxy) {
+		findings = append(findings, keysLeftOut(r.Resource, r.Spec)...)
 	}
 	if b.scope.Sidecar != nil {
 		findings = append(findings, ingressTLS(b.scope.Sidecar)...)
@@ -126,10 +161,6 @@ func ingressTLS(s *resource.Of[*networking.Sidecar]) []diag.Finding {
 // resources that are bound to gateways and services, by what kind of proxy they shape.
 func (b *builder) bearsOn(r *resource.Resource) bool {
 	switch spec := r.Object.(type) {
-	case *security.AuthorizationPolicy:
-		return b.selected(r, spec.GetSelector().GetMatchLabels(), spec.GetTargetRef(), spec.GetTargetRefs())
-	case *security.RequestAuthentication:
-		return b.selected(r, spec.GetSelector().GetMatchLabels(), spec.GetTargetRef(), spec.GetTargetRefs())
 	case *extensions.WasmPlugin:
 		return b.selected(r, spec.GetSelector().GetMatchLabels(), spec.GetTargetRef(), spec.GetTargetRefs())
 	case *extensions.TrafficExtension:

@@ -14,23 +14,22 @@ import (
 const leftOutWorld = ownServices + `
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
-metadata: {name: mesh, namespace: istio-system}
+metadata: {name: compiled, namespace: istio-system}
 spec: {}
 ---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
-metadata: {name: others, namespace: shop}
-spec: {selector: {matchLabels: {app: other}}}
----
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: {name: far, namespace: far}
-spec: {}
+metadata: {name: waypoint, namespace: shop}
+spec: {targetRefs: [{kind: Service, group: "", name: client}]}
 ---
 apiVersion: security.istio.io/v1
 kind: RequestAuthentication
 metadata: {name: own, namespace: shop}
-spec: {selector: {matchLabels: {app: client}}}
+spec:
+  selector: {matchLabels: {app: client}}
+  jwtRules:
+  - {issuer: keys@example.test, jwksUri: "https://keys.example.test/jwks"}
+  - {issuer: "https://discovered.example.test"}
 ---
 apiVersion: networking.istio.io/v1alpha3
 kind: EnvoyFilter
@@ -105,19 +104,16 @@ func TestNotCompiled(t *testing.T) {
 		want []string
 	}{
 		{"mesh", compile.NotCompiled(mesh), []string{
-			"AuthorizationPolicy istio-system/mesh", "AuthorizationPolicy shop/others", "AuthorizationPolicy far/far",
-			"RequestAuthentication shop/own", "WasmPlugin shop/gateways",
+			"AuthorizationPolicy shop/waypoint spec.targetRefs", "RequestAuthentication shop/own spec.jwtRules[1]", "WasmPlugin shop/gateways",
 			"Gateway shop/waypoint", "Sidecar shop/own spec.ingress[0].tls",
 		}},
 		{"sidecar", compile.Compile(mesh, sidecar(), compile.Options{}).Findings, []string{
-			"AuthorizationPolicy istio-system/mesh", "RequestAuthentication shop/own",
+			"RequestAuthentication shop/own spec.jwtRules[1]",
 			"Sidecar shop/own spec.ingress[0].tls",
 		}},
-		{"ingress gateway", compile.Compile(mesh, ingress, compile.Options{}).Findings, []string{
-			"AuthorizationPolicy istio-system/mesh",
-		}},
+		{"ingress gateway", compile.Compile(mesh, ingress, compile.Options{}).Findings, nil},
 		{"gateway of the Gateway API", compile.Compile(mesh, front, compile.Options{}).Findings, []string{
-			"AuthorizationPolicy istio-system/mesh", "WasmPlugin shop/gateways",
+			"WasmPlugin shop/gateways",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -27,6 +27,8 @@ type index struct {
 	rules           func() *ruleTable
 	sidecars        func() sidecarTable
 	peers           func() peerTable
+	authorizations  func() authorizationTable
+	requests        func() requestTable
 	proxyConfigs    func() proxyConfigTable
 	telemetries     func() telemetryTable
 	scopes          sync.Map // scopeKey → func() *Scope
@@ -53,6 +55,8 @@ func (m *Mesh) buildIndex() {
 	m.rules = sync.OnceValue(m.buildRules)
 	m.sidecars = sync.OnceValue(m.buildSidecars)
 	m.peers = sync.OnceValue(m.buildPeers)
+	m.authorizations = sync.OnceValue(m.buildAuthorizations)
+	m.requests = sync.OnceValue(m.buildRequests)
 	m.proxyConfigs = sync.OnceValue(m.buildProxyConfigs)
 	m.telemetries = sync.OnceValue(m.buildTelemetries)
 }
