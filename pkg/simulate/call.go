@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -43,8 +44,8 @@ type Call struct {
 	Name string `json:"name"`
 	// Mode is outbound at a sidecar and gateway at a gateway unless said.
 	Mode Mode `json:"mode"`
-	// Address and Port are where the connection was made to. An empty address is one that no listener is bound to alone; for an inbound call
-	// the proxy's own.
+	// Address and Port are where the connection was made to. Without an address an outbound call goes to that of the service which the host (or
+	// else the SNI) names, as the client's DNS would tell; an inbound one to the proxy's own; any other to one that no listener is bound to alone.
 	Address string `json:"address"`
 	Port    uint32 `json:"port"`
 	// Protocol is http, http2 or tcp; http unless said.
@@ -83,13 +84,36 @@ func (s *Simulator) withDefaults(c Call) Call {
 	setDefault(&c.TLS, Plaintext)
 	setDefault(&c.Path, "/")
 	setDefault(&c.Method, "GET")
-	if c.Mode == Inbound {
+	switch c.Mode {
+	case Inbound:
 		setDefault(&c.Address, s.cfg.Proxy.IP)
+	case Outbound:
+		setDefault(&c.Address, s.lookUp(cmp.Or(c.Host, c.SNI)))
 	}
 	if c.ALPN == "" && c.TLS != Plaintext {
 		c.ALPN = defaultALPN(c.TLS, c.Protocol)
 	}
 	return c
+}
+
+// lookUp finds the address of a service by a name that a client in the proxy's namespace may use, "" where there is none.
+func (s *Simulator) lookUp(host string) string {
+	if s.mesh == nil || host == "" {
+		return ""
+	}
+	name, _ := splitPort(lowerASCII(host))
+	name = strings.TrimSuffix(name, ".")
+	domain := s.mesh.Settings.DomainSuffix
+	for _, search := range []string{"", "." + s.cfg.Proxy.Namespace + ".svc." + domain, ".svc." + domain, "." + domain} {
+		for _, service := range s.mesh.ServicesByHost(name + search) {
+			for _, a := range service.Addresses {
+				if _, err := netip.ParseAddr(a); err == nil {
+					return a
+				}
+			}
+		}
+	}
+	return ""
 }
 
 func setDefault(field *string, value string) {

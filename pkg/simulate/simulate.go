@@ -18,13 +18,15 @@ import (
 
 // Options of a simulator.
 type Options struct {
-	// Mesh resolves callers that are named as workloads (NAME.NAMESPACE) to their identities; nil knows no workload.
+	// Mesh resolves callers that are named as workloads (NAME.NAMESPACE) to their identities, and the hosts of outbound calls without an
+	// address to those of their services; nil knows neither.
 	Mesh *model.Mesh
 }
 
 // Simulator answers calls to one proxy. It is not safe for concurrent use, as the configuration's source map is not.
 type Simulator struct {
 	cfg        *compile.Configuration
+	mesh       *model.Mesh
 	identities map[string]string
 	byAddress  map[address]*listenerv3.Listener
 	byName     map[string]*listenerv3.Listener
@@ -38,6 +40,7 @@ type Simulator struct {
 func New(cfg *compile.Configuration, opts Options) *Simulator {
 	s := &Simulator{
 		cfg:        cfg,
+		mesh:       opts.Mesh,
 		identities: identities(cfg, opts.Mesh),
 		byAddress:  map[address]*listenerv3.Listener{},
 		byName:     map[string]*listenerv3.Listener{},
