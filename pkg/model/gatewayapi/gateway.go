@@ -71,10 +71,12 @@ func (c *conversion) convertListenerSet(r resource.Of[*gateway.ListenerSet], gw 
 		gwKey := parentKey{groupKind{gatewayGroup, "Gateway"}, gw.Namespace, gw.Name}
 		status.Listeners = make([]ListenerStatus, len(r.Spec.Spec.Listeners))
 		for i, entry := range r.Spec.Spec.Listeners {
-			l := gateway.Listener{
-				Name: entry.Name, Hostname: entry.Hostname, Port: entry.Port, Protocol: entry.Protocol, TLS: entry.TLS, AllowedRoutes: entry.AllowedRoutes,
+			l, path, existing := listenerOf(entry), resource.Index("spec.listeners", i), existingListener(r.Spec.Status.Listeners, i)
+			if reason := c.conflicts[listenerKey{r.Resource, l.Name}]; reason != "" {
+				status.Listeners[i] = conflicting(l, reason, path, existing)
+				continue
 			}
-			made := c.convertListener(h, l, resource.Index("spec.listeners", i), existingListener(r.Spec.Status.Listeners, i))
+			made := c.convertListener(h, l, path, existing)
 			status.Listeners[i] = made.status
 			ports = append(ports, uint32(l.Port))
 			anyValid = anyValid || made.valid
@@ -150,7 +152,12 @@ func (c *conversion) convertGateway(r resource.Of[*gateway.Gateway], controller 
 		h := holder{Resource: r.Resource, controller: controller, tls: r.Spec.Spec.TLS}
 		status.Listeners = make([]ListenerStatus, len(r.Spec.Spec.Listeners))
 		for i, l := range r.Spec.Spec.Listeners {
-			made := c.convertListener(h, l, resource.Index("spec.listeners", i), existingListener(r.Spec.Status.Listeners, i))
+			path, existing := resource.Index("spec.listeners", i), existingListener(r.Spec.Status.Listeners, i)
+			if reason := c.conflicts[listenerKey{r.Resource, l.Name}]; reason != "" {
+				status.Listeners[i] = conflicting(l, reason, path, existing)
+				continue
+			}
+			made := c.convertListener(h, l, path, existing)
 			status.Listeners[i] = made.status
 			ports = append(ports, uint32(l.Port))
 			anyValid = anyValid || made.valid

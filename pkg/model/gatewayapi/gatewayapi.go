@@ -71,6 +71,7 @@ type conversion struct {
 	// listenersOf are the servers that ListenerSets add to a Gateway.
 	listenersOf map[parentKey][]setListener
 	ancestors   map[target][]parentKey
+	conflicts   map[listenerKey]string
 	result      *Result
 }
 
@@ -78,9 +79,10 @@ type conversion struct {
 func Convert(w *World) *Result {
 	c := &conversion{
 		World: w, classes: map[string]string{}, parents: map[parentKey][]*parent{}, listenersOf: map[parentKey][]setListener{},
-		ancestors: map[target][]parentKey{}, result: &Result{},
+		ancestors: map[target][]parentKey{}, conflicts: map[listenerKey]string{}, result: &Result{},
 	}
 	c.convertClasses()
+	c.findConflicts()
 	c.convertListenerSets()
 	c.convertGateways()
 	c.convertHTTPRoutes()

@@ -66,6 +66,12 @@ func (c *conversion) convertListener(h holder, l gateway.Listener, path string, 
 			conditions[accepted] = fine.or(&problem{reason: "NoValidCACertificate", message: bad.message, place: bad.place})
 		}
 	}
+	if l.Port == 0 {
+		out.valid = false
+		conditions[accepted] = fine.or(&problem{
+			reason: "UnsupportedProtocol", message: fmt.Sprintf("protocol %s requires a port to be set", l.Protocol), place: path,
+		})
+	}
 	if bad := checkProtocol(h.controller, l.Protocol); bad != nil {
 		out.valid = false
 		conditions[accepted] = fine.or(bad.at(path + ".protocol"))
