@@ -27,7 +27,7 @@ var ladder = []struct {
 	{"pkg/model/ingress", []string{"pkg/diag", "pkg/model/resource"}},
 	{"pkg/model", []string{"pkg/diag", "pkg/model/document", "pkg/model/resource", "pkg/model/gatewayapi", "pkg/model/ingress"}},
 	{"pkg/compile", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/model/document"}},
-	{"pkg/lint", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/model/document", "pkg/compile", "schemas"}},
+	{"pkg/lint", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/model/gatewayapi", "pkg/model/document", "pkg/compile", "schemas"}},
 	{"pkg/simulate", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/model/document", "pkg/compile"}},
 	{"pkg/emit", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/model/gatewayapi", "pkg/compile"}},
 	{"pkg/report", []string{"pkg/diag", "pkg/lint", "pkg/emit"}},

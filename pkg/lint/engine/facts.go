@@ -14,6 +14,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/meshc/meshc/pkg/model"
+	"github.com/meshc/meshc/pkg/model/gatewayapi"
 	"github.com/meshc/meshc/pkg/model/resource"
 )
 
@@ -31,6 +32,7 @@ type facts struct {
 	rules     func() rulesByHost
 	settings  func() *ast.Term
 	spaces    func() *ast.Term
+	statuses  func() map[*resource.Resource]*gatewayapi.Status
 }
 
 // servicesByHost finds services by hostname; wildcard ServiceEntries apart.
@@ -66,6 +68,7 @@ func newFacts(mesh *model.Mesh) *facts {
 	f.rules = sync.OnceValue(f.indexRules)
 	f.settings = sync.OnceValue(f.settingsTerm)
 	f.spaces = sync.OnceValue(f.namespacesTerm)
+	f.statuses = sync.OnceValue(f.indexStatuses)
 	return f
 }
 
@@ -178,6 +181,7 @@ func (f *facts) functions() []func(*rego.Rego) {
 		rego.Function2(decl("host_matches", types.B, types.S, types.S), hostMatches),
 		rego.Function2(decl("destination_rules", anyArray, types.S, types.S), f.destinationRules),
 		rego.Function2(decl("overlapping_rules", anyArray, types.S, types.S), f.overlappingRules),
+		rego.Function1(decl("problems", anyArray, types.S), f.problems),
 		rego.Function1(decl("routes_to", anyArray, types.S), f.routesTo),
 		rego.Function1(decl("service_entries", anyArray, types.S), f.serviceEntries),
 		rego.Function1(decl("virtual_services", anyArray, types.S), f.virtualServices),
