@@ -1,7 +1,9 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -84,6 +86,34 @@ func settingsGaps(mesh *model.Mesh) []diag.Finding {
 	case *meshconfig.Tracing_Lightstep_, *meshconfig.Tracing_OpenCensusAgent_, *meshconfig.Tracing_Stackdriver_:
 		findings = append(findings, gap(settings.Source("defaultConfig.tracing"),
 			"the tracer of defaultConfig.tracing is not compiled: Envoy no longer has it; name a provider of kind opentelemetry in a Telemetry"))
+	}
+	return append(findings, addressGaps(settings)...)
+}
+
+// addressGaps are the services that ProxyConfig names by an address that cannot be read, and what of them is left out.
+func addressGaps(settings model.Settings) []diag.Finding {
+	config := settings.Mesh.GetDefaultConfig()
+	var findings []diag.Finding
+	for _, s := range []struct{ field, address string }{
+		{"tracing", cmp.Or(config.GetTracing().GetZipkin().GetAddress(), config.GetTracing().GetDatadog().GetAddress())},
+		{"envoyAccessLogService", config.GetEnvoyAccessLogService().GetAddress()},
+		{"envoyMetricsService", config.GetEnvoyMetricsService().GetAddress()},
+		{"statsdUdpAddress", config.GetStatsdUdpAddress()},
+	} {
+		if _, port, err := net.SplitHostPort(s.address); s.address != "" && (err != nil || port == "") {
+			findings = append(findings, gap(settings.Source("defaultConfig."+s.field),
+				fmt.Sprintf("defaultConfig.%s is not compiled: %q is no HOST:PORT", s.field, s.address)))
+		}
+	}
+	for _, field := range []string{"envoyAccessLogService", "envoyMetricsService"} {
+		service := config.GetEnvoyAccessLogService()
+		if field == "envoyMetricsService" {
+			service = config.GetEnvoyMetricsService()
+		}
+		if service.GetTcpKeepalive() != nil {
+			findings = append(findings, gap(settings.Source("defaultConfig."+field),
+				fmt.Sprintf("defaultConfig.%s.tcpKeepalive is not compiled: the system's own settings apply", field)))
+		}
 	}
 	return findings
 }

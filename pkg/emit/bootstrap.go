@@ -88,6 +88,7 @@ func (a *assembly) bootstrap() *bootstrapv3.Bootstrap {
 		StaticResources: static,
 		LayeredRuntime:  layeredRuntime(a.cfg.Target),
 	}
+	a.observe(out)
 	for _, p := range a.cfg.BootstrapPatches {
 		out = patch.Merge{ReplaceLists: p.ReplaceLists, Copied: a.copied}.Into(out, p.Value).(*bootstrapv3.Bootstrap)
 	}

@@ -18,10 +18,9 @@ func node(cfg *compile.Configuration) *corev3.Node {
 	if settings == nil {
 		settings = &model.Settings{}
 	}
-	app := cmp.Or(p.Labels["service.istio.io/canonical-name"], p.Labels["app.kubernetes.io/name"], p.Labels["app"], p.Name)
 	n := &corev3.Node{
 		Id:       fmt.Sprintf("%s~%s~%s~%s.svc.%s", p.Type, p.IP, p.ID(), p.Namespace, cmp.Or(settings.DomainSuffix, "cluster.local")),
-		Cluster:  app + "." + p.Namespace,
+		Cluster:  model.ServiceCluster(p, cfg.ProxyConfig),
 		Metadata: nodeMetadata(p, settings),
 	}
 	if p.Locality != "" {
