@@ -30,6 +30,9 @@ func (b *builder) clusters() []*clusterv3.Cluster {
 		}
 	} else {
 		all = append(all, cb.blackHole(), cb.passthrough())
+		if unknown := cb.unknownHostsCluster(); unknown != nil {
+			all = append(all, unknown)
+		}
 		all = append(all, cb.inboundClusters()...)
 		all = append(all, cb.inboundPassthrough())
 	}

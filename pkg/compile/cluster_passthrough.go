@@ -55,17 +55,22 @@ func (b *clusterBuilder) originalDestination(name string) *clusterv3.Cluster {
 
 func (b *clusterBuilder) passthroughOptions() *anypb.Any {
 	if b.passthroughOf == nil {
-		b.passthroughOf = b.sources.Pack(&httpv3.HttpProtocolOptions{
-			CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(passthroughIdle)},
-			UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_UseDownstreamProtocolConfig{
-				UseDownstreamProtocolConfig: &httpv3.HttpProtocolOptions_UseDownstreamHttpConfig{
-					HttpProtocolOptions:  &corev3.Http1ProtocolOptions{},
-					Http2ProtocolOptions: &corev3.Http2ProtocolOptions{},
-				},
-			},
-		})
+		b.passthroughOf = b.sources.Pack(b.passthroughHTTPOptions())
 	}
 	return b.passthroughOf
+}
+
+// passthroughHTTPOptions speak the client's version of HTTP to hosts of which nothing is known.
+func (b *clusterBuilder) passthroughHTTPOptions() *httpv3.HttpProtocolOptions {
+	return &httpv3.HttpProtocolOptions{
+		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(passthroughIdle)},
+		UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_UseDownstreamProtocolConfig{
+			UseDownstreamProtocolConfig: &httpv3.HttpProtocolOptions_UseDownstreamHttpConfig{
+				HttpProtocolOptions:  &corev3.Http1ProtocolOptions{},
+				Http2ProtocolOptions: &corev3.Http2ProtocolOptions{},
+			},
+		},
+	}
 }
 
 // inboundBind is the source address of connections from the proxy to its own workload.

@@ -52,6 +52,9 @@ func (b *builder) connectionManager(c httpConnection) *hcmv3.HttpConnectionManag
 	filters := b.httpFilters(c.direction, c.protocol)
 	if c.direction == outbound {
 		filters = slices.Insert(filters, len(filters)-1, b.dynamicDNSFilters(c.routeName)...)
+		if b.resolvesUnknownHosts() && !forOneService(c.routeName) {
+			filters = slices.Insert(filters, len(filters)-1, b.unknownHostsFilter())
+		}
 	}
 	m := &hcmv3.HttpConnectionManager{
 		StatPrefix:         c.statPrefix + ";",

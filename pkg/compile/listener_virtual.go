@@ -95,6 +95,13 @@ func (b *builder) virtualOutbound() *listenerv3.Listener {
 			{Name: "virtualOutbound-catchall-tcp", Filters: b.passthroughTCP(b.unknownDestination())},
 		},
 	}
+	if b.resolvesUnknownHosts() {
+		// Envoy does not come back from a chain of which only the transport protocol matches: what passes through has to be the default.
+		l.DefaultFilterChain = l.FilterChains[1]
+		l.FilterChains[1] = b.unknownHostsChain()
+		l.ListenerFilters = []*listenerv3.ListenerFilter{b.httpInspector()}
+		l.ListenerFiltersTimeout, l.ContinueOnListenerFiltersTimeout = b.detectionTimeout(), true
+	}
 	if b.interception() == interceptTProxy {
 		l.Transparent = wrapperspb.Bool(true)
 	}

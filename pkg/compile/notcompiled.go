@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	extensions "istio.io/api/extensions/v1alpha1"
-	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
 	typev1beta1 "istio.io/api/type/v1beta1"
@@ -50,7 +49,7 @@ func NotCompiled(mesh *model.Mesh) []diag.Finding {
 	for _, r := range mesh.Resources() {
 		findings = append(findings, securityLeftOut(r)...)
 	}
-	return diag.Sort(append(findings, dynamicDNSPolicy(mesh)...))
+	return diag.Sort(findings)
 }
 
 // securityLeftOut reports what of a security policy has no effect in any bootstrap: references to what only waypoints enforce, and tokens
@@ -84,23 +83,6 @@ func keysLeftOut(r *resource.Resource, spec *security.RequestAuthentication) []d
 	return findings
 }
 
-// dynamicDNSPolicy reports the outbound traffic policy that resolves the names of unknown hosts: connections to them are let out to the
-// address that they were made to, as ALLOW_ANY does.
-func dynamicDNSPolicy(mesh *model.Mesh) []diag.Finding {
-	if mesh.Settings.Mesh.GetOutboundTrafficPolicy().GetMode() != meshconfig.MeshConfig_OutboundTrafficPolicy_ALLOW_ANY_DYNAMIC_DNS {
-		return nil
-	}
-	finding := diag.Finding{
-		Rule: notCompiledRule, Severity: diag.Info,
-		Message: "outboundTrafficPolicy.mode ALLOW_ANY_DYNAMIC_DNS of MeshConfig is compiled as ALLOW_ANY: names of unknown hosts are not resolved anew",
-	}
-	if sources := mesh.Settings.Sources; len(sources) > 0 && sources[len(sources)-1].Resource != nil {
-		last := sources[len(sources)-1]
-		finding.Resource, finding.Path, finding.Location = last.Resource.Ref(), last.Path, last.Location()
-	}
-	return []diag.Finding{finding}
-}
-
 // notCompiled are those of NotCompiled that bear on this proxy.
 func (b *builder) notCompiled() []diag.Finding {
 	var findings []diag.Finding
@@ -117,9 +99,6 @@ func (b *builder) notCompiled() []diag.Finding {
 	}
 	if b.scope.Sidecar != nil {
 		findings = append(findings, ingressTLS(b.scope.Sidecar)...)
-	}
-	if b.proxy.Type == model.Sidecar {
-		findings = append(findings, dynamicDNSPolicy(b.mesh)...)
 	}
 	return diag.Sort(append(findings, b.telemetryGaps()...))
 }

@@ -123,23 +123,3 @@ func TestNotCompiled(t *testing.T) {
 		})
 	}
 }
-
-func TestPolicyThatResolvesUnknownNames(t *testing.T) {
-	world := meshConfig("outboundTrafficPolicy: {mode: ALLOW_ANY_DYNAMIC_DNS}") + ownServices
-	mesh := loadText(t, world)
-	var got []string
-	for _, f := range compile.NotCompiled(mesh) {
-		got = append(got, f.Resource.Kind+" "+f.Resource.Name)
-	}
-	if diff := cmp.Diff([]string{"ConfigMap istio"}, got); diff != "" {
-		t.Errorf("resources differ (-want +got):\n%s", diff)
-	}
-	const want = `
-virtualOutbound bound
-  15001 -> BlackHoleCluster
-  any -> PassthroughCluster
-`
-	if diff := cmp.Diff(want, listenersOf(t, world, "virtualOutbound")); diff != "" {
-		t.Errorf("the listener differs (-want +got):\n%s", diff)
-	}
-}

@@ -146,6 +146,9 @@ func (t *outboundTable) catchAllHost() *routev3.VirtualHost {
 			cluster = translate.OutboundCluster(to.GetPort().GetNumber(), to.GetSubset(), to.GetHost())
 		}
 		host.Name, r.Name = "allow_any", "allow_any"
+		if t.resolvesUnknownHosts() {
+			cluster, host.Name, r.Name = translate.AllowAnyDynamicDNSCluster, allowAnyDynamicDNS, allowAnyDynamicDNS
+		}
 		action := &routev3.RouteAction{
 			ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: cluster}, Timeout: durationpb.New(0),
 			AppendXForwardedHost: t.forwardsHost(),

@@ -10,6 +10,8 @@ const (
 	BlackHoleCluster          = "BlackHoleCluster"
 	PassthroughCluster        = "PassthroughCluster"
 	InboundPassthroughCluster = "InboundPassthroughCluster"
+	// AllowAnyDynamicDNSCluster resolves the names of hosts that the mesh does not know.
+	AllowAnyDynamicDNSCluster = "AllowAnyDynamicDNSCluster"
 )
 
 // OutboundCluster names the cluster of a service's port, or of one of its subsets ("" for all endpoints): outbound|9080|v1|reviews.default.svc.cluster.local.
