@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,8 @@ type request struct {
 	headers map[string]string
 	// metadata is what filters left for routes to match by.
 	metadata map[string]*structpb.Struct
+	// client is the address of who calls, as far as the proxy trusts what it is told.
+	client netip.Addr
 }
 
 // header returns a header's value; names are lower-case, and pseudo-headers have theirs (:authority, which "host" means too).
@@ -47,6 +50,9 @@ func (w *walk) readRequest(m *hcmv3.HttpConnectionManager) bool {
 			r.host = host
 		}
 		delete(r.headers, "host")
+	}
+	if _, given := r.headers["authorization"]; !given && len(w.call.Claims) > 0 {
+		r.headers["authorization"] = bearer + "token"
 	}
 	r.readAbsoluteForm()
 	if w.checkStart() && w.normalizePath(m) {

@@ -3,11 +3,12 @@
 //
 // A Simulator is made once for a configuration and then asked for any number of calls: virtual hosts are indexed by domain and matchers
 // compiled the first time that a call needs them. Files are named for the step of the walk that they hold: listener.go, filterchain.go, tls.go,
-// network.go, request.go, virtualhost.go, route.go, redirect.go.
+// network.go, request.go, authorize.go (with rbac.go, token.go and client.go), virtualhost.go, route.go, redirect.go.
 package simulate
 
 import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -33,6 +34,7 @@ type Simulator struct {
 	routes     map[string]*routev3.RouteConfiguration
 	tables     map[*routev3.RouteConfiguration]*routeTable
 	clusters   map[string]proto.Message
+	ruleSets   map[*rbacv3.RBAC]*ruleSet
 }
 
 // New returns a simulator of the proxy. The configuration should be compiled for the target istio-proxy where the answer is to be held
@@ -47,6 +49,7 @@ func New(cfg *compile.Configuration, opts Options) *Simulator {
 		routes:     map[string]*routev3.RouteConfiguration{},
 		tables:     map[*routev3.RouteConfiguration]*routeTable{},
 		clusters:   map[string]proto.Message{},
+		ruleSets:   map[*rbacv3.RBAC]*ruleSet{},
 	}
 	for _, l := range cfg.Listeners {
 		s.addListener(l)
@@ -99,6 +102,8 @@ type walk struct {
 	// connection is what is known of the connection, request of the request in it (nil before there is one).
 	connection connection
 	request    *request
+	// shadowMatched tells the filter after one with shadow rules that one of them matched.
+	shadowMatched bool
 }
 
 // fail ends the walk with an error.
