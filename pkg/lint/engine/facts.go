@@ -33,6 +33,7 @@ type facts struct {
 	settings  func() *ast.Term
 	spaces    func() *ast.Term
 	statuses  func() map[*resource.Resource]*gatewayapi.Status
+	notes     func() *ast.Term
 }
 
 // servicesByHost finds services by hostname; wildcard ServiceEntries apart.
@@ -69,6 +70,7 @@ func newFacts(mesh *model.Mesh) *facts {
 	f.settings = sync.OnceValue(f.settingsTerm)
 	f.spaces = sync.OnceValue(f.namespacesTerm)
 	f.statuses = sync.OnceValue(f.indexStatuses)
+	f.notes = sync.OnceValue(annotationsTerm)
 	return f
 }
 
@@ -190,6 +192,8 @@ func (f *facts) functions() []func(*rego.Rego) {
 		rego.Function2(decl("mtls", types.A, types.S, types.A), f.mtls),
 		rego.FunctionDyn(decl("settings", types.A), func(rego.BuiltinContext, []*ast.Term) (*ast.Term, error) { return f.settings(), nil }),
 		rego.FunctionDyn(decl("namespaces", types.NewSet(types.S)), func(rego.BuiltinContext, []*ast.Term) (*ast.Term, error) { return f.spaces(), nil }),
+		rego.FunctionDyn(decl("annotations", types.A), func(rego.BuiltinContext, []*ast.Term) (*ast.Term, error) { return f.notes(), nil }),
+		rego.Function2(decl("annotation_problem", types.S, types.S, types.S), annotationProblem),
 		rego.Function2(decl("similar", types.S, types.S, types.A), similarTo),
 	}
 }
