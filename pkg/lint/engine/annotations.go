@@ -14,7 +14,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// annotationsTerm is the table of Istio's annotations: by name the kinds that heed it ("Any" for all), and whether it is deprecated or alpha.
+// annotationsTerm is the table of Istio's annotations: by name the kinds that heed it ("Any" for all), and whether it is deprecated or alpha. Those
+// that Istio hides, since its own parts write them, do not count as alpha.
 func annotationsTerm() *ast.Term {
 	table := ast.NewObject()
 	for _, a := range annotation.AllResourceAnnotations() {
@@ -23,7 +24,7 @@ func annotationsTerm() *ast.Term {
 			kinds[i] = kind.String()
 		}
 		table.Insert(ast.StringTerm(a.Name), ast.ObjectTerm(
-			item("kinds", stringsTerm(kinds)), item("deprecated", ast.BooleanTerm(a.Deprecated)), item("alpha", ast.BooleanTerm(a.FeatureStatus == annotation.Alpha)),
+			item("kinds", stringsTerm(kinds)), item("deprecated", ast.BooleanTerm(a.Deprecated)), item("alpha", ast.BooleanTerm(a.FeatureStatus == annotation.Alpha && !a.Hidden)),
 		))
 	}
 	return ast.NewTerm(table)
