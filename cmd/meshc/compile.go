@@ -83,7 +83,7 @@ Addresses that only a cluster knows are made up, always the same for the same in
 				if _, err := s.Out.Write(text); err != nil {
 					return inputError(err)
 				}
-				return loadStatus(s, mesh, compile.NotCompiled(mesh)...)
+				return loadStatus(s, mesh, compile.NotCompiled(mesh, opts.Target)...)
 			}
 			if err := os.MkdirAll(output, 0o755); err != nil {
 				return inputError(err)
@@ -98,7 +98,7 @@ Addresses that only a cluster knows are made up, always the same for the same in
 			if len(proxies) == 0 {
 				fmt.Fprintln(s.Err, "meshc: the input describes no proxies, so nothing was written")
 			}
-			findings := compile.NotCompiled(mesh)
+			findings := compile.NotCompiled(mesh, opts.Target)
 			if len(flags.proxies) == 0 {
 				// Only all proxies together can tell that a patch has no effect.
 				findings = append(findings, compile.PatchFindings(mesh, patches...)...)

@@ -71,7 +71,7 @@ The configuration is that of the target istio-proxy: what istiod would send.`,
 			if err != nil {
 				return inputError(err)
 			}
-			return loadStatus(s, mesh, compile.NotCompiled(mesh)...)
+			return loadStatus(s, mesh, compile.NotCompiled(mesh, compile.IstioProxy)...)
 		},
 	}
 	in.register(cmd)

@@ -30,7 +30,10 @@ func (b *builder) build() *Configuration {
 	cfg.Clusters = b.addKeyClusters(cfg.Clusters)
 	cfg.Routes = b.patchTables(cfg.Routes)
 	cfg.Listeners = b.patchListeners(cfg.Listeners)
-	cfg.ExtensionConfigs = b.extensionConfigs()
+	cfg.ExtensionConfigs = append(b.wasmConfigs(), b.extensionConfigs()...)
+	if b.target == Envoy {
+		b.inlineExtensions(cfg)
+	}
 	cfg.BootstrapPatches = b.bootstrapPatches()
 	cfg.Patches, cfg.Removed = b.patchUses(), b.removed
 	cfg.Secrets = b.secrets()

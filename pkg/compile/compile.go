@@ -73,9 +73,10 @@ type Configuration struct {
 
 // Compiler compiles the proxies of one mesh. It is safe for concurrent use.
 type Compiler struct {
-	mesh    *model.Mesh
-	opts    Options
-	patches func() []*envoyPatch
+	mesh       *model.Mesh
+	opts       Options
+	patches    func() []*envoyPatch
+	extensions func() []trafficExtension
 }
 
 // New returns a compiler for the mesh.
@@ -83,7 +84,10 @@ func New(mesh *model.Mesh, opts Options) *Compiler {
 	if opts.Target == "" {
 		opts.Target = Envoy
 	}
-	return &Compiler{mesh: mesh, opts: opts, patches: sync.OnceValue(func() []*envoyPatch { return envoyFilters(mesh) })}
+	return &Compiler{mesh: mesh, opts: opts,
+		patches:    sync.OnceValue(func() []*envoyPatch { return envoyFilters(mesh) }),
+		extensions: sync.OnceValue(func() []trafficExtension { return trafficExtensions(mesh) }),
+	}
 }
 
 // Compile returns the configuration of one proxy. Listeners, routes, clusters and endpoints are each ordered by name.
@@ -92,7 +96,7 @@ func (c *Compiler) Compile(p *model.Proxy) *Configuration {
 		mesh: c.mesh, proxy: p, target: c.opts.Target, scope: c.mesh.ScopeOf(p),
 		secretsDir: c.opts.SecretsDir, secretNames: map[string]bool{}, sources: provenance.New(),
 	}
-	b.patches = b.patchesFor(c.patches())
+	b.patches, b.extensions = b.patchesFor(c.patches()), b.extensionsFor(c.extensions())
 	return b.build()
 }
 
@@ -115,6 +119,8 @@ type builder struct {
 	// patches are those of EnvoyFilters for this proxy, and removed what they took out.
 	patches *proxyPatches
 	removed []Removed
+	// extensions are the filters that TrafficExtensions and WasmPlugins add, as they run.
+	extensions []trafficExtension
 	// serverPorts are the ports of Gateways' servers, by the port that the proxy opens for them.
 	serverPorts map[uint32]map[uint32]bool
 	// ownConfig is what proxyConfig found, nil until it was asked.

@@ -17,9 +17,10 @@ import (
 	"github.com/meshc/meshc/pkg/model"
 )
 
-// httpFilters are the filters of a connection manager, in Istio's order: who the peer is, whether it may call, what the protocol asks for, the
-// protocol to the upstream, what routes configure (fault, cors), and the router.
-func (b *builder) httpFilters(direction direction, protocol model.Protocol) []*hcmv3.HttpFilter {
+// httpFilters are the filters of a connection manager, in Istio's order: who the peer is, whether it may call with what extensions add to that, what the
+// protocol asks for, the protocol to the upstream, what routes configure (fault, cors), and the router.
+func (b *builder) httpFilters(c httpConnection) []*hcmv3.HttpFilter {
+	direction, protocol := c.direction, c.protocol
 	var filters []*hcmv3.HttpFilter
 	add := func(name string, config proto.Message) {
 		filters = append(filters, &hcmv3.HttpFilter{
@@ -30,7 +31,7 @@ func (b *builder) httpFilters(direction direction, protocol model.Protocol) []*h
 	if b.target == IstioProxy {
 		add(metadataExchangeName, b.peerMetadata(direction))
 	}
-	filters = append(filters, b.securityHTTP(direction)...)
+	filters = append(filters, b.extendHTTP(b.securityHTTP(direction), direction, c.port)...)
 	if protocol == model.GRPCWeb {
 		add("envoy.filters.http.grpc_web", &grpcwebv3.GrpcWeb{})
 	}

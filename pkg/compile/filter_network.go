@@ -50,6 +50,8 @@ type tcpForward struct {
 	subset string
 	// opaque connections go on as they came: the rule's tunnel is not theirs.
 	opaque bool
+	// port is the one that clients connect to.
+	port uint32
 }
 
 // tcpForwardFilters are the network filters that carry it out: at a gateway those that judge the connection, what the protocol asks for, and the
@@ -70,10 +72,11 @@ func (b *builder) tcpForwardFilters(f *tcpForward, sources ...resource.Source) [
 			sources = append(slices.Clone(sources), f.rule.PolicyFrom)
 		}
 	}
-	var filters []*listenerv3.Filter
+	var judges []*listenerv3.Filter
 	if b.proxy.Type == model.Router {
-		filters = b.securityNetwork()
+		judges = b.securityNetwork()
 	}
+	filters := b.extendNetwork(judges, b.outward(), f.port)
 	filters = append(filters, b.tcpStats(b.outward())...)
 	filters = append(filters, b.protocolFilters(f.protocol, f.statPrefix, sources...)...)
 	if len(f.clusters) == 1 {

@@ -39,7 +39,9 @@ type httpConnection struct {
 	routeConfig *routev3.RouteConfiguration
 	// protocol is what the port declares, "" where nothing does.
 	protocol model.Protocol
-	sources  []resource.Source
+	// port is the one that clients connect to, or the workload's own for inbound; 0 where nothing names it.
+	port    uint32
+	sources []resource.Source
 }
 
 // httpConnectionManager returns the network filter that reads HTTP.
@@ -49,7 +51,7 @@ func (b *builder) httpConnectionManager(c httpConnection) *listenerv3.Filter {
 
 // connectionManager returns the filter's configuration, for callers that add to it before they pack it with networkFilter.
 func (b *builder) connectionManager(c httpConnection) *hcmv3.HttpConnectionManager {
-	filters := b.httpFilters(c.direction, c.protocol)
+	filters := b.httpFilters(c)
 	if c.direction == outbound {
 		filters = slices.Insert(filters, len(filters)-1, b.dynamicDNSFilters(c.routeName)...)
 		if b.resolvesUnknownHosts() && !forOneService(c.routeName) {

@@ -194,6 +194,7 @@ func (b *builder) gatewayChains(merged *mergedGateways, port *gatewayPort) []gat
 func (b *builder) gatewayHTTP(port *gatewayPort, routeName, serverName string, protocol model.Protocol, sources []resource.Source) []*listenerv3.Filter {
 	m := b.connectionManager(httpConnection{
 		direction:  gateway,
+		port:       port.key.number,
 		statPrefix: "outbound_" + b.gatewayListenerName(port.key),
 		routeName:  routeName,
 		protocol:   protocol,
@@ -367,5 +368,7 @@ func (s *gatewayServer) matchesGateway(gateways []string) bool {
 // routedTCP forwards connections as a tcp or tls route of the VirtualService says.
 func (b *builder) routedTCP(vs *model.VirtualService, routes []*networking.RouteDestination, s *gatewayServer, sources []resource.Source) []*listenerv3.Filter {
 	port := &model.Port{Name: s.spec.GetPort().GetName(), Number: s.spec.GetPort().GetNumber(), Protocol: s.protocol}
-	return b.tcpForwardFilters(b.routedForward(routes, port, vs), sources...)
+	forward := b.routedForward(routes, port, vs)
+	forward.port = port.Number
+	return b.tcpForwardFilters(forward, sources...)
 }

@@ -362,7 +362,7 @@ func permissiveWays(carries traffic) []inboundWay {
 
 // inboundTCP hands connections to the workload as they are.
 func (b *builder) inboundTCP(port inboundPort) []*listenerv3.Filter {
-	filters := append(b.metadataExchange(), b.securityNetwork()...)
+	filters := append(b.metadataExchange(), b.extendNetwork(b.securityNetwork(), inbound, port.number)...)
 	filters = append(filters, b.tcpStats(inbound)...)
 	filters = append(filters, b.protocolFilters(port.protocol, port.statPrefix, port.sources...)...)
 	return append(filters, b.networkFilter(tcpProxyName, b.tcpProxyTo(inbound, port.statPrefix, port.cluster), port.sources...))
@@ -374,8 +374,9 @@ func (b *builder) inboundHTTP(port inboundPort) []*listenerv3.Filter {
 	if port.passthrough {
 		statPrefix = port.cluster
 	}
-	return append(b.metadataExchange(), b.httpConnectionManager(httpConnection{
-		direction: inbound, statPrefix: statPrefix, routeConfig: b.inboundRoutes(port), protocol: port.protocol, sources: port.sources,
+	filters := append(b.metadataExchange(), b.extendNetwork(nil, inbound, port.number)...)
+	return append(filters, b.httpConnectionManager(httpConnection{
+		direction: inbound, port: port.number, statPrefix: statPrefix, routeConfig: b.inboundRoutes(port), protocol: port.protocol, sources: port.sources,
 	}))
 }
 

@@ -49,7 +49,7 @@ func (b *builder) forwardProxy() *listenerv3.Listener {
 		ContinueOnListenerFiltersTimeout: true,
 		ListenerFiltersTimeout:           durationpb.New(0),
 	}
-	m := b.connectionManager(httpConnection{direction: outbound, statPrefix: "outbound_" + l.Name, routeName: httpProxyRoute})
+	m := b.connectionManager(httpConnection{direction: outbound, port: port, statPrefix: "outbound_" + l.Name, routeName: httpProxyRoute})
 	m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{AllowAbsoluteUrl: wrapperspb.Bool(true)}
 	l.FilterChains = []*listenerv3.FilterChain{{
 		Filters:                       []*listenerv3.Filter{b.networkFilter(httpConnectionManagerName, m)},
@@ -78,7 +78,7 @@ func (b *builder) outboundListener(plan *outboundListener) *listenerv3.Listener 
 		l.ListenerFiltersTimeout = b.detectionTimeout()
 	}
 	for _, c := range plan.chains {
-		chain := b.outboundChain(c, l.Name)
+		chain := b.outboundChain(c, l.Name, plan.port)
 		b.sources.Add(chain, c.sources...)
 		b.sources.Add(l, c.sources...)
 		if c.matchesAll() {
@@ -101,16 +101,17 @@ func (b *builder) outboundListener(plan *outboundListener) *listenerv3.Listener 
 	return l
 }
 
-func (b *builder) outboundChain(c *outboundChain, listener string) *listenerv3.FilterChain {
+func (b *builder) outboundChain(c *outboundChain, listener string, port uint32) *listenerv3.FilterChain {
 	chain := &listenerv3.FilterChain{TransportSocketConnectTimeout: durationpb.New(handshakeTimeout)}
 	if c.virtualService != nil {
 		chain.Metadata = translate.ConfigMetadata(c.virtualService.Resource)
 	}
 	if c.routeName != "" {
 		chain.Filters = []*listenerv3.Filter{b.httpConnectionManager(httpConnection{
-			direction: outbound, statPrefix: "outbound_" + listener, routeName: c.routeName, protocol: c.protocol, sources: c.sources,
+			direction: outbound, port: port, statPrefix: "outbound_" + listener, routeName: c.routeName, protocol: c.protocol, sources: c.sources,
 		})}
 	} else {
+		c.tcp.port = port
 		chain.Filters = b.tcpForwardFilters(c.tcp, c.sources...)
 	}
 	return chain

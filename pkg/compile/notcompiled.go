@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 
-	extensions "istio.io/api/extensions/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
 	typev1beta1 "istio.io/api/type/v1beta1"
@@ -21,15 +20,13 @@ const notCompiledRule = "compile/not-compiled"
 // withoutEffect says of each kind that the compiler does not know what the bootstraps lack for it. Keys are Kind.group.
 func withoutEffect() map[string]string {
 	return map[string]string{
-		"WasmPlugin.extensions.istio.io":       "the bootstraps lack the filter that it adds",
-		"TrafficExtension.extensions.istio.io": "the bootstraps lack the filter that it adds",
-		"UDPRoute.gateway.networking.k8s.io":   "as in istiod, what it routes has no listener",
+		"UDPRoute.gateway.networking.k8s.io": "as in istiod, what it routes has no listener",
 	}
 }
 
-// NotCompiled names, once each, the resources of the mesh that would shape what istiod sends and that the compiler leaves out: silence must
-// never mean that something was not looked at. Findings have severity info and are in diag.Sort's order.
-func NotCompiled(mesh *model.Mesh) []diag.Finding {
+// NotCompiled names, once each, the resources of the mesh that would shape what istiod sends and that the compiler leaves out for the
+// target: silence must never mean that something was not looked at. Findings have severity info and are in diag.Sort's order.
+func NotCompiled(mesh *model.Mesh, target Target) []diag.Finding {
 	var findings []diag.Finding
 	effects := withoutEffect()
 	for _, key := range slices.Sorted(maps.Keys(effects)) {
@@ -48,6 +45,9 @@ func NotCompiled(mesh *model.Mesh) []diag.Finding {
 	findings = append(findings, telemetryGaps(mesh)...)
 	for _, r := range mesh.Resources() {
 		findings = append(findings, securityLeftOut(r)...)
+	}
+	if target != IstioProxy {
+		findings = append(findings, withoutAgent(mesh, nil)...)
 	}
 	return diag.Sort(findings)
 }
@@ -89,9 +89,8 @@ func (b *builder) notCompiled() []diag.Finding {
 	effects := withoutEffect()
 	for _, key := range slices.Sorted(maps.Keys(effects)) {
 		for _, r := range kindOf(b.mesh, key) {
-			if b.bearsOn(r) {
-				findings = append(findings, leftOut(r, "", effects[key]))
-			}
+			// Routes of the Gateway API may shape any proxy.
+			findings = append(findings, leftOut(r, "", effects[key]))
 		}
 	}
 	for _, r := range b.mesh.RequestAuthenticationsFor(b.proxy) {
@@ -99,6 +98,11 @@ func (b *builder) notCompiled() []diag.Finding {
 	}
 	if b.scope.Sidecar != nil {
 		findings = append(findings, ingressTLS(b.scope.Sidecar)...)
+	}
+	if b.target != IstioProxy && len(b.extensions) > 0 {
+		findings = append(findings, withoutAgent(b.mesh, func(e trafficExtension) bool {
+			return slices.ContainsFunc(b.extensions, func(own trafficExtension) bool { return own.from == e.from })
+		})...)
 	}
 	return diag.Sort(append(findings, b.telemetryGaps()...))
 }
@@ -134,20 +138,6 @@ func ingressTLS(s *resource.Of[*networking.Sidecar]) []diag.Finding {
 		}
 	}
 	return findings
-}
-
-// bearsOn tells whether a resource is meant for the proxy: by its namespace (the root namespace speaks for all) and its selector, or, for
-// resources that are bound to gateways and services, by what kind of proxy they shape.
-func (b *builder) bearsOn(r *resource.Resource) bool {
-	switch spec := r.Object.(type) {
-	case *extensions.WasmPlugin:
-		return b.selected(r, spec.GetSelector().GetMatchLabels(), spec.GetTargetRef(), spec.GetTargetRefs())
-	case *extensions.TrafficExtension:
-		return b.selected(r, spec.GetSelector().GetMatchLabels(), nil, spec.GetTargetRefs())
-	default:
-		// The Gateway API: routes may shape any proxy, and gateways have proxies of their own.
-		return true
-	}
 }
 
 // selected tells whether a policy's namespace and selector pick the proxy. One with target references is for gateways of the Gateway API and

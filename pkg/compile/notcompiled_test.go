@@ -103,8 +103,8 @@ func TestNotCompiled(t *testing.T) {
 		got  []diag.Finding
 		want []string
 	}{
-		{"mesh", compile.NotCompiled(mesh), []string{
-			"AuthorizationPolicy shop/waypoint spec.targetRefs", "RequestAuthentication shop/own spec.jwtRules[1]", "WasmPlugin shop/gateways",
+		{"mesh", compile.NotCompiled(mesh, compile.Envoy), []string{
+			"AuthorizationPolicy shop/waypoint spec.targetRefs", "RequestAuthentication shop/own spec.jwtRules[1]", "WasmPlugin shop/gateways spec.url",
 			"Gateway shop/waypoint", "Sidecar shop/own spec.ingress[0].tls",
 		}},
 		{"sidecar", compile.Compile(mesh, sidecar(), compile.Options{}).Findings, []string{
@@ -113,7 +113,7 @@ func TestNotCompiled(t *testing.T) {
 		}},
 		{"ingress gateway", compile.Compile(mesh, ingress, compile.Options{}).Findings, nil},
 		{"gateway of the Gateway API", compile.Compile(mesh, front, compile.Options{}).Findings, []string{
-			"WasmPlugin shop/gateways",
+			"WasmPlugin shop/gateways spec.url",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
