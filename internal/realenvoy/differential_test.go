@@ -35,20 +35,20 @@ func TestSimulatorAgreesWithEnvoy(t *testing.T) {
 	if len(worlds) < 10 {
 		t.Fatalf("%d worlds", len(worlds))
 	}
-	total := 0
 	for _, paths := range worlds {
 		t.Run(strings.TrimSuffix(filepath.Base(paths[len(paths)-1]), ".yaml"), func(t *testing.T) {
 			mesh := world(t, slices.Clone(paths)...)
+			compared := 0
 			for _, kind := range []model.ProxyType{model.Router, model.Sidecar} {
 				// One proxy of a kind is enough: the others differ in little.
 				if i := slices.IndexFunc(mesh.Proxies(), func(p *model.Proxy) bool { return p.Type == kind }); i >= 0 {
-					total += compareProxy(t, mesh, mesh.Proxies()[i])
+					compared += compareProxy(t, mesh, mesh.Proxies()[i])
 				}
 			}
+			if compared < 100 {
+				t.Errorf("%d calls were compared, want hundreds", compared)
+			}
 		})
-	}
-	if total < 5000 {
-		t.Errorf("%d calls were compared, want thousands", total)
 	}
 }
 
