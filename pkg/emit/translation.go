@@ -147,9 +147,15 @@ func (t *Translation) writeText(w io.Writer) error {
 // lines tell the status: a line for the resource, and one for each condition that reports something wrong, with its place.
 func (s TranslatedStatus) lines() []string {
 	var bad []string
+	pending := ""
 	report := func(where string, conditions []gatewayapi.Condition) {
 		for _, c := range conditions {
 			if !c.Bad() {
+				continue
+			}
+			if where == "" && c.Type == "Programmed" {
+				// Whether something listens there is for the cluster to say: istiod may yet deploy it.
+				pending = c.Message
 				continue
 			}
 			l := s.from.Locate(c.Place)
@@ -167,8 +173,11 @@ func (s TranslatedStatus) lines() []string {
 		report("for "+string(a.AncestorRef.Name)+": ", a.Conditions)
 	}
 	verdict := "ok"
-	if len(bad) > 0 {
+	switch {
+	case len(bad) > 0:
 		verdict = "not as meant"
+	case pending != "":
+		verdict = "ok, not programmed yet: " + pending
 	}
 	return append([]string{s.from.ID() + ": " + verdict}, bad...)
 }
