@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -153,13 +154,19 @@ func (s TranslatedStatus) lines() []string {
 			if !c.Bad() {
 				continue
 			}
-			if where == "" && c.Type == "Programmed" {
-				// Whether something listens there is for the cluster to say: istiod may yet deploy it.
-				pending = c.Message
+			if c.Type == "Programmed" {
+				// Whether something listens there is for the cluster to say: istiod may yet deploy it. What keeps a listener from being
+				// programmed is said by its other conditions.
+				if where == "" {
+					pending = c.Message
+				}
 				continue
 			}
 			l := s.from.Locate(c.Place)
-			bad = append(bad, fmt.Sprintf("  %s:%d: %s%s: %s", l.File, l.Line, where, c.Reason, c.Message))
+			line := fmt.Sprintf("  %s:%d: %s%s: %s", l.File, l.Line, where, c.Reason, c.Message)
+			if !slices.Contains(bad, line) {
+				bad = append(bad, line)
+			}
 		}
 	}
 	report("", s.Status.Conditions)

@@ -107,6 +107,8 @@ func joined(a, b *problem) *problem {
 		return a
 	case a == nil:
 		return b
+	case a.message == b.message:
+		return a
 	}
 	return &problem{reason: a.reason, message: a.message + "; " + b.message, place: a.place}
 }
