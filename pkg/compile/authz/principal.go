@@ -33,6 +33,8 @@ func (t *translation) source(s *security.Source, at string) []condition[*rbacv3.
 	}
 	return []condition[*rbacv3.Principal]{
 		field("principals", t.withAliases(s.GetPrincipals()), t.withAliases(s.GetNotPrincipals()), condition[*rbacv3.Principal]{one: identityPrincipal}),
+		field("trustDomains", t.withDomainAliases(s.GetTrustDomains()), t.withDomainAliases(s.GetNotTrustDomains()),
+			condition[*rbacv3.Principal]{one: trustDomainPrincipal}),
 		field("requestPrincipals", s.GetRequestPrincipals(), s.GetNotRequestPrincipals(),
 			condition[*rbacv3.Principal]{httpOnly: true, all: requestPrincipals}),
 		field("serviceAccounts", s.GetServiceAccounts(), s.GetNotServiceAccounts(), condition[*rbacv3.Principal]{one: t.serviceAccountPrincipal}),
@@ -56,6 +58,18 @@ func identityPrincipal(identity string) (*rbacv3.Principal, error) {
 func namespacePrincipal(namespace string) (*rbacv3.Principal, error) {
 	pattern := strings.ReplaceAll(regexp.QuoteMeta(namespace), `\*`, ".*")
 	return authenticated(regexMatcher(".*/ns/" + pattern + "/.*")), nil
+}
+
+// trustDomainPrincipal matches the first part of an identity: exactly, by prefix or suffix, or whatever it is (`*`).
+func trustDomainPrincipal(domain string) (*rbacv3.Principal, error) {
+	if !strings.Contains(domain, "*") {
+		return authenticated(plainMatcher(identityPrefix, domain+"/*")), nil
+	}
+	pattern := "[^/]+"
+	if domain != "*" {
+		pattern = strings.ReplaceAll(regexp.QuoteMeta(domain), `\*`, "[^/]*")
+	}
+	return authenticated(regexMatcher(identityPrefix + pattern + "/.*")), nil
 }
 
 // serviceAccountPrincipal matches SERVICEACCOUNT in the policy's own namespace, or NAMESPACE/SERVICEACCOUNT, in whatever trust domain.

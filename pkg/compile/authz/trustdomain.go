@@ -30,6 +30,23 @@ func (t *translation) withAliases(identities []string) []string {
 	return out
 }
 
+// withDomainAliases writes one of the mesh's trust domains for all of them.
+func (t *translation) withDomainAliases(domains []string) []string {
+	var out []string
+	for _, domain := range domains {
+		same := []string{domain}
+		if slices.Contains(t.options.TrustDomains, domain) {
+			same = t.options.TrustDomains
+		}
+		for _, d := range same {
+			if !slices.Contains(out, d) {
+				out = append(out, d)
+			}
+		}
+	}
+	return out
+}
+
 // trustDomainOf splits TRUSTDOMAIN/ns/NAMESPACE/sa/SERVICEACCOUNT after the domain. It reports false for an identity of another form and
 // for one of any domain.
 func trustDomainOf(identity string) (domain, rest string, ok bool) {

@@ -22,8 +22,11 @@ func (t *translation) when(entries []*security.Condition) (conditions, error) {
 	for i, entry := range entries {
 		at := resource.Index(t.at+".when", i)
 		values, notValues := entry.GetValues(), entry.GetNotValues()
-		if entry.GetKey() == "source.principal" {
+		switch entry.GetKey() {
+		case "source.principal":
 			values, notValues = t.withAliases(values), t.withAliases(notValues)
+		case "source.trustDomain":
+			values, notValues = t.withDomainAliases(values), t.withDomainAliases(notValues)
 		}
 		if c, ok := permissionCondition(entry.GetKey()); ok {
 			c.values, c.at, c.notValues, c.notAt = values, at+".values", notValues, at+".notValues"
@@ -68,6 +71,8 @@ func (t *translation) principalCondition(key string) (condition[*rbacv3.Principa
 		return condition[*rbacv3.Principal]{one: t.serviceAccountPrincipal}, true
 	case "source.principal":
 		return condition[*rbacv3.Principal]{one: identityPrincipal}, true
+	case "source.trustDomain":
+		return condition[*rbacv3.Principal]{one: trustDomainPrincipal}, true
 	case "request.auth.principal":
 		return condition[*rbacv3.Principal]{httpOnly: true, all: requestPrincipals}, true
 	case "request.auth.audiences":
