@@ -6,6 +6,8 @@ BIN := bin/meshc
 STATICCHECK_VERSION := v0.8.2
 # The folder that holds the conformance suites, and an Envoy binary for their last line, where there is one.
 CONFORMANCE ?= ../shared/conformance
+# Where the tests find them.
+export MESHC_CONFORMANCE ?= $(abspath $(CONFORMANCE))
 ENVOY ?=
 
 EXAMPLE := examples/bookinfo
@@ -22,6 +24,7 @@ build: ## the command, in bin/
 
 test: check ## everything that a pull request must pass
 	$(GO) test ./...
+	@test -d "$(MESHC_CONFORMANCE)/xds" || echo "make: no conformance suite at $(MESHC_CONFORMANCE): only testdata/worlds was held against istiod (CONFORMANCE=DIR names one)" >&2
 
 race: ## the packages under the race detector
 	$(GO) test -race ./pkg/...
