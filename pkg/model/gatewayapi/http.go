@@ -116,39 +116,22 @@ func (c *conversion) httpRules(from route, rules []gateway.HTTPRouteRule, enforc
 			matches = nil
 		}
 		base := &networking.HTTPRoute{Name: ruleName(rule.Name, from, n)}
-		var backend *problem
 		mirror, hard := c.filters(base, rule.Filters, from, enforce, path)
 		if hard != nil {
 			return converted[httpPart]{bad: hard}
 		}
 		setRetries(base, rule.Retry)
 		setTimeouts(base, rule.Timeouts)
-		used, weights := weigh(httpBackends(rule.BackendRefs))
+		var used []int
+		var soft *problem
+		base.Route, used, soft, hard = c.weighted(httpBackends(rule.BackendRefs), from, enforce, path)
+		if hard != nil {
+			return converted[httpPart]{bad: hard}
+		}
 		if len(used) == 0 && base.Redirect == nil {
-			base.DirectResponse = &networking.HTTPDirectResponse{Status: 500}
+			base.DirectResponse = noBackend()
 		}
-		for k, i := range used {
-			at := resource.Index(path+".backendRefs", i)
-			to, bad := c.weighted(rule.BackendRefs[i].BackendRef, weights[k], from, enforce, at)
-			if to == nil {
-				return converted[httpPart]{bad: bad}
-			}
-			if bad != nil {
-				backend = bad
-			}
-			for j, f := range rule.BackendRefs[i].Filters {
-				switch f.Type {
-				case gateway.HTTPRouteFilterRequestHeaderModifier:
-					setRequestHeaders(&to.Headers, f.RequestHeaderModifier)
-				case gateway.HTTPRouteFilterResponseHeaderModifier:
-					setResponseHeaders(&to.Headers, f.ResponseHeaderModifier)
-				default:
-					return converted[httpPart]{bad: unsupportedFilter(string(f.Type)).at(resource.Index(at+".filters", j))}
-				}
-			}
-			base.Route = append(base.Route, to)
-		}
-		if bad := joined(backend, mirror); bad != nil {
+		if bad := joined(soft, mirror); bad != nil {
 			out.bad = bad
 		}
 		if len(matches) == 0 {
@@ -176,31 +159,13 @@ func (c *conversion) grpcRules(from route, rules []gateway.GRPCRouteRule, enforc
 		if bad := c.grpcFilters(base, rule.Filters, from, enforce, path); bad != nil {
 			return converted[httpPart]{bad: bad}
 		}
-		used, weights := weigh(grpcBackends(rule.BackendRefs))
-		if len(used) == 0 {
-			base.DirectResponse = &networking.HTTPDirectResponse{Status: 500}
+		routes, used, soft, hard := c.weighted(grpcBackends(rule.BackendRefs), from, enforce, path)
+		if hard != nil {
+			return converted[httpPart]{bad: hard}
 		}
-		var soft *problem
-		for k, i := range used {
-			at := resource.Index(path+".backendRefs", i)
-			to, bad := c.weighted(rule.BackendRefs[i].BackendRef, weights[k], from, enforce, at)
-			if to == nil {
-				return converted[httpPart]{bad: bad}
-			}
-			if bad != nil {
-				soft = bad
-			}
-			for j, f := range rule.BackendRefs[i].Filters {
-				switch f.Type {
-				case gateway.GRPCRouteFilterRequestHeaderModifier:
-					setRequestHeaders(&to.Headers, f.RequestHeaderModifier)
-				case gateway.GRPCRouteFilterResponseHeaderModifier:
-					setResponseHeaders(&to.Headers, f.ResponseHeaderModifier)
-				default:
-					return converted[httpPart]{bad: unsupportedFilter(string(f.Type)).at(resource.Index(at+".filters", j))}
-				}
-			}
-			base.Route = append(base.Route, to)
+		base.Route = routes
+		if len(used) == 0 {
+			base.DirectResponse = noBackend()
 		}
 		if soft != nil {
 			out.bad = soft
@@ -221,13 +186,51 @@ func (c *conversion) grpcRules(from route, rules []gateway.GRPCRouteRule, enforc
 	return out
 }
 
-// weighted is one destination of a route; nil where the route is refused for it.
-func (c *conversion) weighted(ref gateway.BackendRef, weight int32, from route, enforce bool, at string) (*networking.HTTPRouteDestination, *problem) {
-	to, bad := c.destination(ref, from, enforce)
-	if bad.at(at); bad != nil && (to == nil || !isSoft(bad)) {
-		return nil, bad
+// noBackend answers where a rule has no backend with a share.
+func noBackend() *networking.HTTPDirectResponse { return &networking.HTTPDirectResponse{Status: 500} }
+
+// backend is a backend of an HTTPRoute or GRPCRoute, which both can change headers.
+type backend struct {
+	gateway.BackendRef
+	filters []backendFilter
+}
+
+type backendFilter struct {
+	kind              string
+	request, response *gateway.HTTPHeaderFilter
+}
+
+// weighted turns the backends of a rule into destinations; used are their places. A soft problem leaves a destination that nobody has, a hard
+// one refuses the route.
+func (c *conversion) weighted(backends []backend, from route, enforce bool, path string) (out []*networking.HTTPRouteDestination, used []int, soft, hard *problem) {
+	var refs []gateway.BackendRef
+	for _, b := range backends {
+		refs = append(refs, b.BackendRef)
 	}
-	return &networking.HTTPRouteDestination{Destination: to, Weight: weight}, bad
+	used, weights := weigh(refs)
+	for k, i := range used {
+		at := resource.Index(path+".backendRefs", i)
+		to, bad := c.destination(refs[i], from, enforce)
+		if bad.at(at); bad != nil {
+			if to == nil || !isSoft(bad) {
+				return nil, nil, nil, bad
+			}
+			soft = bad
+		}
+		made := &networking.HTTPRouteDestination{Destination: to, Weight: weights[k]}
+		for j, f := range backends[i].filters {
+			switch f.kind {
+			case string(gateway.HTTPRouteFilterRequestHeaderModifier):
+				setRequestHeaders(&made.Headers, f.request)
+			case string(gateway.HTTPRouteFilterResponseHeaderModifier):
+				setResponseHeaders(&made.Headers, f.response)
+			default:
+				return nil, nil, nil, unsupportedFilter(f.kind).at(resource.Index(at+".filters", j))
+			}
+		}
+		out = append(out, made)
+	}
+	return out, used, soft, nil
 }
 
 // ruleName is the rule's own, or made of the route's name and the rule's place.
@@ -238,18 +241,26 @@ func ruleName(name *gateway.SectionName, from route, n int) string {
 	return from.Namespace + "." + from.Name + "." + strconv.Itoa(n)
 }
 
-func httpBackends(refs []gateway.HTTPBackendRef) []gateway.BackendRef {
-	var out []gateway.BackendRef
+func httpBackends(refs []gateway.HTTPBackendRef) []backend {
+	var out []backend
 	for _, ref := range refs {
-		out = append(out, ref.BackendRef)
+		b := backend{BackendRef: ref.BackendRef}
+		for _, f := range ref.Filters {
+			b.filters = append(b.filters, backendFilter{string(f.Type), f.RequestHeaderModifier, f.ResponseHeaderModifier})
+		}
+		out = append(out, b)
 	}
 	return out
 }
 
-func grpcBackends(refs []gateway.GRPCBackendRef) []gateway.BackendRef {
-	var out []gateway.BackendRef
+func grpcBackends(refs []gateway.GRPCBackendRef) []backend {
+	var out []backend
 	for _, ref := range refs {
-		out = append(out, ref.BackendRef)
+		b := backend{BackendRef: ref.BackendRef}
+		for _, f := range ref.Filters {
+			b.filters = append(b.filters, backendFilter{string(f.Type), f.RequestHeaderModifier, f.ResponseHeaderModifier})
+		}
+		out = append(out, b)
 	}
 	return out
 }
