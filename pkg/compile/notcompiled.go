@@ -42,7 +42,7 @@ func NotCompiled(mesh *model.Mesh, target Target) []diag.Finding {
 	for _, s := range model.All[*networking.Sidecar](mesh) {
 		findings = append(findings, ingressTLS(&s)...)
 	}
-	findings = append(findings, telemetryGaps(mesh)...)
+	findings = append(findings, telemetryGaps(mesh, target)...)
 	for _, r := range mesh.Resources() {
 		findings = append(findings, securityLeftOut(r)...)
 	}

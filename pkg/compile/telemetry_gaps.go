@@ -32,10 +32,14 @@ type providerUse struct {
 }
 
 // telemetryGaps reports what of the mesh's telemetry has no effect on the bootstraps, at the place that asks for it.
-func telemetryGaps(mesh *model.Mesh) []diag.Finding {
+func telemetryGaps(mesh *model.Mesh, target Target) []diag.Finding {
 	findings := settingsGaps(mesh)
 	for _, r := range model.All[*telemetry.Telemetry](mesh) {
-		findings = append(findings, resourceGaps(mesh, &r)...)
+		for _, f := range resourceGaps(mesh, &r) {
+			if target == Envoy || !isMetricsNote(f) {
+				findings = append(findings, f)
+			}
+		}
 	}
 	return findings
 }
@@ -86,6 +90,22 @@ func settingsGaps(mesh *model.Mesh) []diag.Finding {
 	case *meshconfig.Tracing_Lightstep_, *meshconfig.Tracing_OpenCensusAgent_, *meshconfig.Tracing_Stackdriver_:
 		findings = append(findings, gap(settings.Source("defaultConfig.tracing"),
 			"the tracer of defaultConfig.tracing is not compiled: Envoy no longer has it; name a provider of kind opentelemetry in a Telemetry"))
+	}
+	if len(config.GetExtraStatTags()) > 0 {
+		findings = append(findings, gap(settings.Source("defaultConfig.extraStatTags"),
+			"defaultConfig.extraStatTags is not compiled: statistics in the bootstraps have Envoy's own tags"))
+	}
+	if config.GetProxyStatsMatcher() != nil {
+		findings = append(findings, gap(settings.Source("defaultConfig.proxyStatsMatcher"),
+			"defaultConfig.proxyStatsMatcher is not compiled: the bootstraps keep all of Envoy's statistics"))
+	}
+	if len(config.GetRuntimeValues()) > 0 {
+		findings = append(findings, gap(settings.Source("defaultConfig.runtimeValues"),
+			"defaultConfig.runtimeValues is not compiled: the bootstraps have Istio's defaults"))
+	}
+	if config.GetConcurrency() != nil {
+		findings = append(findings, gap(settings.Source("defaultConfig.concurrency"),
+			"defaultConfig.concurrency is not compiled: it is a flag of Envoy's command line (--concurrency), not of its bootstrap"))
 	}
 	return append(findings, addressGaps(settings)...)
 }
