@@ -369,7 +369,11 @@ func (c *conversion) mergePolicies(all []backendPolicy) {
 	for _, p := range all {
 		byTarget[p.target] = append(byTarget[p.target], p)
 	}
-	for to, policies := range byTarget {
+	targets := slices.SortedFunc(maps.Keys(byTarget), func(a, b target) int {
+		return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.kind, b.kind), cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.name, b.name))
+	})
+	for _, to := range targets {
+		policies := byTarget[to]
 		slices.SortStableFunc(policies, func(a, b backendPolicy) int { return comparePolicies(a.source, b.source) })
 		spec := &networking.TrafficPolicy{}
 		sections := map[string]bool{}
@@ -439,8 +443,8 @@ func (c *conversion) addRules(to target, first backendPolicy, policies []backend
 		}
 		return first.source.At("spec")
 	}
-	for host, name := range names {
-		annotations := map[string]string{parentsAnnotation: parents}
+	for _, host := range slices.Sorted(maps.Keys(names)) {
+		name, annotations := names[host], map[string]string{parentsAnnotation: parents}
 		r := istioResource("DestinationRule", to.namespace, name+"~"+generated, annotations, first.source, origin)
 		spec := &networking.DestinationRule{Host: host, TrafficPolicy: policy}
 		r.Object = spec
