@@ -159,3 +159,19 @@ func (b *builder) ipv6() bool {
 	addr, err := netip.ParseAddr(b.proxy.IP)
 	return err == nil && addr.Is6() && !addr.Is4In6()
 }
+
+// wildcard is every address of the proxy, in the family of its own.
+func (b *builder) wildcard() string {
+	if b.ipv6() {
+		return "::"
+	}
+	return "0.0.0.0"
+}
+
+// loopback is where the proxy listens for clients in its own pod.
+func (b *builder) loopback() string {
+	if b.ipv6() {
+		return "::1"
+	}
+	return "127.0.0.1"
+}

@@ -93,19 +93,12 @@ func (b *builder) gatewayListenerName(key gatewayPortKey) string {
 	return listenerName(b.gatewayAddress(key), key.number)
 }
 
-// wildcardAddress is every IPv4 address of the proxy.
-const wildcardAddress = "0.0.0.0"
-
 // gatewayAddress is where a port is opened: all addresses, unless the server's bind says otherwise.
 func (b *builder) gatewayAddress(key gatewayPortKey) string {
-	switch {
-	case key.bind != "":
+	if key.bind != "" {
 		return key.bind
-	case b.ipv6():
-		return "::"
-	default:
-		return wildcardAddress
 	}
+	return b.wildcard()
 }
 
 func (b *builder) gatewayListener(l *gatewayListener) *listenerv3.Listener {

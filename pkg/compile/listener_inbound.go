@@ -63,7 +63,7 @@ func (b *builder) inboundListeners() []*listenerv3.Listener {
 		return own
 	}
 	all := append(b.passthroughChains(mtls), chains...)
-	return append([]*listenerv3.Listener{b.inboundListener("virtualInbound", wildcardAddress, b.inboundPort(), false, all)}, own...)
+	return append([]*listenerv3.Listener{b.inboundListener("virtualInbound", b.wildcard(), b.inboundPort(), false, all)}, own...)
 }
 
 func (b *builder) inboundListener(name, address string, port uint32, bindToPort bool, chains []*listenerv3.FilterChain) *listenerv3.Listener {
@@ -182,7 +182,7 @@ func (b *builder) inboundPorts() []inboundPort {
 func (b *builder) servicePorts() []inboundPort {
 	var ports []inboundPort
 	for _, t := range b.mesh.ServiceTargets(b.proxy) {
-		if t.TargetPort == 0 || b.reservedPort(wildcardAddress, t.TargetPort, t.Port.Protocol) {
+		if t.TargetPort == 0 || b.reservedPort(b.wildcard(), t.TargetPort, t.Port.Protocol) {
 			continue
 		}
 		cluster := translate.InboundCluster(t.TargetPort)
@@ -190,7 +190,7 @@ func (b *builder) servicePorts() []inboundPort {
 		ports = append(ports, inboundPort{
 			number: t.TargetPort, servicePort: t.Port.Number, protocol: t.Port.Protocol, hostname: t.Service.Hostname,
 			cluster: cluster, statPrefix: strings.TrimSuffix(statName(cluster, pattern, t.Service, t.Port, "", t.TargetPort), ";"),
-			address: wildcardAddress, sources: []resource.Source{t.Port.Source},
+			address: b.wildcard(), sources: []resource.Source{t.Port.Source},
 		})
 	}
 	return ports
@@ -208,7 +208,7 @@ func (b *builder) ingressPorts(s *resource.Of[*networking.Sidecar]) []inboundPor
 		ports = append(ports, inboundPort{
 			number: number, servicePort: number, protocol: protocol,
 			hostname: s.Name + "." + s.Namespace, cluster: translate.InboundCluster(number), statPrefix: translate.InboundCluster(number),
-			address:    cmp.Or(in.GetBind(), b.proxy.IP, wildcardAddress),
+			address:    cmp.Or(in.GetBind(), b.proxy.IP, b.wildcard()),
 			bindToPort: in.GetCaptureMode() == networking.CaptureMode_NONE || b.interception() == interceptNone,
 			sidecar:    s.Resource, sources: []resource.Source{s.At(resource.Index("spec.ingress", i))},
 		})

@@ -13,8 +13,6 @@ import (
 	"github.com/meshc/meshc/pkg/model/resource"
 )
 
-const localAddress = "127.0.0.1"
-
 // traffic is how a listener tells what it carries.
 type traffic int
 
@@ -141,7 +139,7 @@ func nameSet(names []string) []string {
 func subnetSet(subnets []string) []string {
 	var set []string
 	for _, s := range subnets {
-		if prefix, ok := parseSubnet(s); ok && prefix.Addr().String() != wildcardAddress {
+		if prefix, ok := parseSubnet(s); ok && !prefix.Addr().IsUnspecified() {
 			set = append(set, prefix.Masked().String())
 		}
 	}
@@ -215,7 +213,7 @@ func (p *outboundPlan) addEgress(egress *model.EgressListener) {
 	o.bindToPort = p.b.interception() == interceptNone || egress.Spec.GetCaptureMode() == networking.CaptureMode_NONE ||
 		strings.HasPrefix(address, unixPrefix)
 	if address == "" && o.bindToPort {
-		o.address = localAddress
+		o.address = p.b.loopback()
 	}
 	if spec := egress.Spec.GetPort(); spec != nil {
 		o.port = &model.Port{
@@ -228,7 +226,7 @@ func (p *outboundPlan) addEgress(egress *model.EgressListener) {
 		}
 	}
 	for _, o.service = range servicesByOrigin(egress.Services) {
-		for _, o.vip = range listenAddresses(o.service) {
+		for _, o.vip = range p.b.listenAddresses(o.service) {
 			p.addService(o)
 		}
 	}
@@ -251,15 +249,16 @@ func (p *outboundPlan) addService(o outboundPort) {
 
 // listenAddresses are the addresses at which a service is offered: each of a ServiceEntry, the first of a Kubernetes Service, and the
 // wildcard where there is none.
-func listenAddresses(service *model.Service) []string {
-	if len(service.Addresses) == 0 {
-		return []string{wildcardAddress}
+func (b *builder) listenAddresses(service *model.Service) []string {
+	addresses := b.addressesOf(service)
+	if len(addresses) == 0 {
+		return []string{b.wildcard()}
 	}
 	if service.Kubernetes {
-		return service.Addresses[:1]
+		return addresses[:1]
 	}
 	var out []string
-	for _, a := range service.Addresses {
+	for _, a := range addresses {
 		prefix, ok := parseSubnet(a)
 		if !ok {
 			continue
@@ -270,7 +269,7 @@ func listenAddresses(service *model.Service) []string {
 		out = append(out, a)
 	}
 	if len(out) == 0 {
-		return []string{wildcardAddress}
+		return []string{b.wildcard()}
 	}
 	return out
 }
@@ -278,7 +277,7 @@ func listenAddresses(service *model.Service) []string {
 // addServicePort plans a port of a service for the catch-all egress listener. A headless service that does not speak HTTP has a listener for
 // each of its endpoints, since only the address tells such services apart.
 func (p *outboundPlan) addServicePort(o outboundPort) {
-	perEndpoint := o.address == "" && o.service.Resolution == model.Passthrough && o.vip == wildcardAddress &&
+	perEndpoint := o.address == "" && o.service.Resolution == model.Passthrough && o.vip == p.b.wildcard() &&
 		(o.port.Protocol.IsTCP() || o.port.Protocol.IsUnsupported())
 	if !perEndpoint {
 		p.add(o)
@@ -306,7 +305,7 @@ func (p *outboundPlan) add(o outboundPort) {
 	}
 	var subnets []string
 	if o.address == "" {
-		o.address = wildcardAddress
+		o.address = p.b.wildcard()
 		if carries != trafficHTTP {
 			if strings.Contains(o.vip, "/") {
 				subnets = []string{o.vip}
@@ -332,7 +331,7 @@ func (p *outboundPlan) newListener(o outboundPort, subnets []string) *outboundLi
 		carries: trafficOf(o.port.Protocol), protocol: o.port.Protocol, taken: map[string]bool{},
 	}
 	l.addChains(p.chains(o, subnets))
-	if l.carries == trafficHTTP && l.address == wildcardAddress && !o.forwardProxy {
+	if l.carries == trafficHTTP && l.address == p.b.wildcard() && !o.forwardProxy {
 		// Whatever does not look like HTTP passes through such a listener.
 		l.carries, l.protocol = trafficAny, model.Unsupported
 	}
@@ -396,11 +395,11 @@ func (p *outboundPlan) httpChain(o outboundPort) *outboundChain {
 		sources: []resource.Source{o.port.Source},
 	}
 	sniffed := o.port.Protocol.IsUnsupported()
-	c.plaintextHTTP = sniffed || o.address == wildcardAddress && !o.forwardProxy
+	c.plaintextHTTP = sniffed || o.address == p.b.wildcard() && !o.forwardProxy
 	switch {
 	case o.port.Number == 0:
 		c.routeName = o.address
-	case sniffed && o.address != wildcardAddress:
+	case sniffed && o.address != p.b.wildcard():
 		c.routeName = o.service.Hostname + ":" + c.routeName
 	}
 	if o.egress.Spec != nil {

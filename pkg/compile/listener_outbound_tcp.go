@@ -77,7 +77,7 @@ func (p *outboundPlan) tlsChains(o outboundPort, subnets []string, rules []*mode
 	if strings.Contains(vip, "/") {
 		vip = ""
 	}
-	if len(subnets) > 0 || vip == "" || (vip == wildcardAddress && o.address == wildcardAddress) {
+	if len(subnets) > 0 || vip == "" || (vip == p.b.wildcard() && o.address == p.b.wildcard()) {
 		c.serverNames = []string{o.service.Hostname}
 	}
 	return []*outboundChain{c}

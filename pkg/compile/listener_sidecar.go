@@ -43,8 +43,8 @@ func (b *builder) forwardProxy() *listenerv3.Listener {
 		return nil
 	}
 	l := &listenerv3.Listener{
-		Name:                             listenerName(localAddress, port),
-		Address:                          socketAddress(localAddress, port),
+		Name:                             listenerName(b.loopback(), port),
+		Address:                          socketAddress(b.loopback(), port),
 		TrafficDirection:                 corev3.TrafficDirection_OUTBOUND,
 		ContinueOnListenerFiltersTimeout: true,
 		ListenerFiltersTimeout:           durationpb.New(0),
@@ -127,7 +127,7 @@ func (c *outboundChain) match() *listenerv3.FilterChainMatch {
 		m.ServerNames = slices.Sorted(slices.Values(c.serverNames))
 	}
 	for _, s := range slices.Sorted(slices.Values(c.subnets)) {
-		if prefix, ok := parseSubnet(s); ok && prefix.Addr().String() != wildcardAddress {
+		if prefix, ok := parseSubnet(s); ok && !prefix.Addr().IsUnspecified() {
 			m.PrefixRanges = append(m.PrefixRanges, &corev3.CidrRange{
 				AddressPrefix: prefix.Addr().String(), PrefixLen: wrapperspb.UInt32(uint32(prefix.Bits())),
 			})

@@ -70,7 +70,7 @@ func (b *builder) reservedPort(address string, port uint32, protocol model.Proto
 		if !protocol.IsHTTP() {
 			return false
 		}
-	} else if address != wildcardAddress {
+	} else if address != b.wildcard() {
 		return false
 	}
 	switch port {
@@ -85,7 +85,7 @@ func (b *builder) reservedPort(address string, port uint32, protocol model.Proto
 func (b *builder) virtualOutbound() *listenerv3.Listener {
 	l := &listenerv3.Listener{
 		Name:                                 "virtualOutbound",
-		Address:                              socketAddress(wildcardAddress, b.outboundPort()),
+		Address:                              socketAddress(b.wildcard(), b.outboundPort()),
 		UseOriginalDst:                       wrapperspb.Bool(true),
 		TrafficDirection:                     corev3.TrafficDirection_OUTBOUND,
 		MaxConnectionsToAcceptPerSocketEvent: wrapperspb.UInt32(1),

@@ -49,6 +49,7 @@ func NotCompiled(mesh *model.Mesh, target Target) []diag.Finding {
 	if target != IstioProxy {
 		findings = append(findings, withoutAgent(mesh, nil)...)
 	}
+	findings = append(findings, fieldGaps(mesh)...)
 	return diag.Sort(findings)
 }
 

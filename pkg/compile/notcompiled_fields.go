@@ -1,0 +1,92 @@
+package compile
+
+import (
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	networking "istio.io/api/networking/v1alpha3"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/meshc/meshc/pkg/diag"
+	"github.com/meshc/meshc/pkg/model"
+	"github.com/meshc/meshc/pkg/model/resource"
+)
+
+// fieldsWithoutEffect says of each field of a kind that the compiler does know what the bootstraps lack for it. Keys are full names in
+// Istio's API.
+func fieldsWithoutEffect() map[protoreflect.FullName]string {
+	const zones = "endpoints in the proxy's own zone get no preference beyond that of localityLbSetting"
+	return map[protoreflect.FullName]string{
+		"istio.mesh.v1alpha1.MeshConfig.default_traffic_policy":                          "clusters without a DestinationRule keep Istio's own defaults",
+		"istio.mesh.v1alpha1.MeshConfig.service_entry_visibility":                        "exportTo alone decides who sees a ServiceEntry",
+		"istio.mesh.v1alpha1.MeshConfig.service_settings":                                "services count as one across all clusters",
+		"istio.mesh.v1alpha1.MeshConfig.discovery_selectors":                             "resources of every namespace in the input count",
+		"istio.mesh.v1alpha1.MeshConfig.zone_aware_lb_setting":                           zones,
+		"istio.mesh.v1alpha1.ProxyConfig.connection_settings":                            "listeners keep Istio's own limits and timeouts",
+		"istio.mesh.v1alpha1.ProxyConfig.private_key_provider":                           "private keys are used by Envoy itself",
+		"istio.networking.v1alpha3.LoadBalancerSettings.zone_aware_lb_setting":           zones,
+		"istio.networking.v1alpha3.TrafficPolicy.RetryBudget.budget_interval":            "the budget counts the requests that are under way",
+		"istio.networking.v1alpha3.ConnectionPoolSettings.HTTPSettings.http2_keep_alive": "connections send no HTTP/2 PINGs",
+	}
+}
+
+// fieldGaps reports what of MeshConfig, DestinationRules and Services is passed over.
+func fieldGaps(mesh *model.Mesh) []diag.Finding {
+	gaps := fieldsWithoutEffect()
+	var findings []diag.Finding
+	if mesh.Settings.Mesh != nil {
+		eachGap(mesh.Settings.Mesh.ProtoReflect(), "", gaps, func(path, effect string) {
+			findings = append(findings, settingLeftOut(mesh, path, effect))
+		})
+	}
+	for _, rule := range model.All[*networking.DestinationRule](mesh) {
+		eachGap(proto.Message(rule.Spec).ProtoReflect(), "spec", gaps, func(path, effect string) {
+			findings = append(findings, leftOut(rule.Resource, path, effect))
+		})
+	}
+	for _, svc := range model.All[*corev1.Service](mesh) {
+		if p := svc.Spec.Spec.InternalTrafficPolicy; p != nil && *p == corev1.ServiceInternalTrafficPolicyLocal {
+			findings = append(findings, leftOut(svc.Resource, "spec.internalTrafficPolicy",
+				"istiod gives a proxy the endpoints on its own node alone, which the bootstraps do not tell from the others"))
+		}
+	}
+	return findings
+}
+
+// settingLeftOut is the finding about a field of MeshConfig, at the last place that the settings come from.
+func settingLeftOut(mesh *model.Mesh, path, effect string) diag.Finding {
+	finding := diag.Finding{Rule: notCompiledRule, Severity: diag.Info, Message: path + " of MeshConfig is not compiled: " + effect}
+	if sources := mesh.Settings.Sources; len(sources) > 0 && sources[len(sources)-1].Resource != nil {
+		last := sources[len(sources)-1]
+		finding.Resource, finding.Path, finding.Location = last.Resource.Ref(), last.Path, last.Location()
+	}
+	return finding
+}
+
+// eachGap calls found for each field that is set in a message, however deep, and has an effect that is left out. The order is that of the
+// fields in the API.
+func eachGap(m protoreflect.Message, path string, gaps map[protoreflect.FullName]string, found func(path, effect string)) {
+	fields := m.Descriptor().Fields()
+	for i := range fields.Len() {
+		f := fields.Get(i)
+		if !m.Has(f) {
+			continue
+		}
+		at := f.JSONName()
+		if path != "" {
+			at = path + "." + at
+		}
+		if effect, ok := gaps[f.FullName()]; ok {
+			found(at, effect)
+			continue
+		}
+		switch {
+		case f.Message() == nil || f.IsMap():
+		case f.IsList():
+			for j := range m.Get(f).List().Len() {
+				eachGap(m.Get(f).List().Get(j).Message(), resource.Index(at, j), gaps, found)
+			}
+		default:
+			eachGap(m.Get(f).Message(), at, gaps, found)
+		}
+	}
+}
