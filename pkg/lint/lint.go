@@ -9,6 +9,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/meshc/meshc/pkg/compile"
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/lint/schema"
 	"github.com/meshc/meshc/pkg/model"
@@ -71,7 +72,7 @@ func Run(ctx context.Context, mesh *model.Mesh, opts Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	findings = levels.apply(slices.Concat(findings, single, across))
+	findings = levels.apply(slices.Concat(findings, single, across, compile.NotCompiled(mesh)))
 	findings, err = suppress(mesh, opts.Config, findings)
 	if err != nil {
 		return nil, err

@@ -6,11 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meshc/meshc/pkg/compile"
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/lint"
 	"github.com/meshc/meshc/pkg/lint/rules"
@@ -28,12 +30,21 @@ func TestRules(t *testing.T) {
 	for _, rule := range all {
 		t.Run(rule.Name, func(t *testing.T) {
 			t.Parallel()
-			for field, text := range map[string]string{
-				"title": rule.Title, "why": rule.Why, "description": rule.Description, "fix": rule.Fix, "bad.yaml": rule.Bad, "good.yaml": rule.Good,
-			} {
+			wanted := map[string]string{"title": rule.Title, "why": rule.Why, "description": rule.Description, "fix": rule.Fix}
+			if rule.Stage != "load" {
+				wanted["bad.yaml"], wanted["good.yaml"] = rule.Bad, rule.Good
+			}
+			for field, text := range wanted {
 				if strings.TrimSpace(text) == "" {
 					t.Errorf("%s is missing", field)
 				}
+			}
+			findings := findings
+			switch rule.Stage {
+			case "load":
+				return
+			case "compile":
+				findings = compileFindings
 			}
 			bad := only(rule.Name, findings(t, rules.Builtin(), rule.Name+"/bad.yaml"))
 			if bad == "" {
@@ -97,6 +108,63 @@ func findings(t testing.TB, files fs.FS, paths ...string) []diag.Finding {
 		t.Fatal(err)
 	}
 	return report.Findings
+}
+
+// compileFindings are what compiling all proxies finds.
+func compileFindings(t testing.TB, files fs.FS, paths ...string) []diag.Finding {
+	t.Helper()
+	mesh := load(t, files, paths...)
+	compiler := compile.New(mesh, compile.Options{})
+	var found []diag.Finding
+	var patches [][]compile.PatchUse
+	for _, p := range mesh.Proxies() {
+		cfg := compiler.Compile(p)
+		found = append(found, cfg.Findings...)
+		patches = append(patches, cfg.Patches)
+	}
+	return append(found, compile.PatchFindings(mesh, patches...)...)
+}
+
+// TestEveryRuleIsExplained looks for the names of rules in the sources: each must have a folder, so that `meshc explain` knows it.
+func TestEveryRuleIsExplained(t *testing.T) {
+	all, err := lint.Rules(lint.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	explained := map[string]bool{}
+	stages := map[string]bool{}
+	for _, rule := range all {
+		explained[rule.Name] = true
+		stage, _, _ := strings.Cut(rule.Name, "/")
+		stages[stage] = true
+	}
+	name := regexp.MustCompile(`"([a-z]+)/[a-z]+(-[a-z]+)*"`)
+	seen := 0
+	for _, dir := range []string{"model", "lint", "compile"} {
+		err := filepath.WalkDir(filepath.Join("..", dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, m := range name.FindAllSubmatch(text, -1) {
+				rule := strings.Trim(string(m[0]), `"`)
+				if !stages[string(m[1])] {
+					continue
+				}
+				seen++
+				if !explained[rule] {
+					t.Errorf("%s: no folder explains %s", path, rule)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if seen < 20 {
+		t.Errorf("only %d names of rules in the sources", seen)
+	}
 }
 
 func only(rule string, findings []diag.Finding) string {

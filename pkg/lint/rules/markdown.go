@@ -19,6 +19,9 @@ func (r *Rule) Markdown() string {
 	if len(r.Needs) > 0 {
 		fmt.Fprintf(&b, "The rule decides by %s. Where the input has none, it is %s.\n\n", needs(r.Needs), r.unmetWords())
 	}
+	if r.Stage == "compile" {
+		b.WriteString("`meshc compile` reports it, since it takes the compiled configuration of all proxies to know.\n\n")
+	}
 	if r.Bad != "" {
 		fmt.Fprintf(&b, "## Example\n\nReported:\n\n```yaml\n%s```\n\n", r.Bad)
 	}

@@ -45,6 +45,8 @@ type Rule struct {
 	// rule is reported as unchecked, or, if Unmet is set, run with that severity at most.
 	Needs []string      `json:"needs,omitempty"`
 	Unmet diag.Severity `json:"unmet,omitempty"`
+	// Stage says which command reports it, if `meshc lint` does not: "compile". For "load" it is about files, so that no example can show it.
+	Stage string `json:"stage,omitempty"`
 	// Why says what happens if nobody mends it, Description what exactly is reported, Fix how to mend it.
 	Why         string `json:"why"`
 	Description string `json:"description"`
