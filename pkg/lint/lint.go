@@ -72,7 +72,7 @@ func Run(ctx context.Context, mesh *model.Mesh, opts Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	findings = levels.apply(slices.Concat(findings, single, across, compile.NotCompiled(mesh)))
+	findings = levels.apply(slices.Concat(findings, single, across, compile.NotCompiled(mesh, compile.IstioProxy)))
 	findings, err = suppress(mesh, opts.Config, findings)
 	if err != nil {
 		return nil, err
