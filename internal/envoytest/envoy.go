@@ -28,6 +28,7 @@ type Envoy struct {
 
 	listeners map[string]string
 	log       *logBuffer
+	network   Network
 }
 
 // Start runs Envoy with the bootstrap, rewritten for loopback as opts say, and returns once it is ready (admin /ready says LIVE). The
@@ -43,10 +44,10 @@ func Start(t testing.TB, bootstrap []byte, opts Options) *Envoy {
 	if err := os.WriteFile(config, rewritten, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	e := &Envoy{log: &logBuffer{}}
+	e := &Envoy{log: &logBuffer{}, network: opts.network()}
 	cmd := exec.Command(Binary(t), "-c", config, "--admin-address-path", admin, "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
 	cmd.Stdout, cmd.Stderr = e.log, e.log
-	if err := cmd.Start(); err != nil {
+	if err := e.network.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
@@ -101,7 +102,8 @@ func (e *Envoy) await(t testing.TB, adminFile string, ended chan error) {
 }
 
 func (e *Envoy) get(path string) ([]byte, error) {
-	client := http.Client{Timeout: 5 * time.Second}
+	transport := &http.Transport{DisableKeepAlives: true, Dial: func(_, address string) (net.Conn, error) { return Dial(e.network, address) }}
+	client := http.Client{Timeout: 5 * time.Second, Transport: transport}
 	r, err := client.Get("http://" + e.Admin + path)
 	if err != nil {
 		return nil, err
@@ -197,7 +199,13 @@ func EchoEach(t testing.TB, pick func(cluster string) bool) func(cluster string)
 // Echo starts an echo server and returns its address.
 func Echo(t testing.TB, name string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return EchoIn(t, machine{}, name)
+}
+
+// EchoIn starts an echo server in a network.
+func EchoIn(t testing.TB, network Network, name string) string {
+	t.Helper()
+	l, err := Listen(network, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

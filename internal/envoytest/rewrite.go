@@ -16,10 +16,12 @@ type Options struct {
 	// Only keeps the named listeners and drops the others; nil keeps all.
 	Only []string
 	// Upstream returns the address HOST:PORT that stands in for all endpoints of a cluster, "" to leave the cluster as it is. It is called
-	// once a cluster. The cluster becomes STATIC, whatever it was.
+	// once a cluster. The cluster becomes STATIC, whatever it was, and its one server is never ejected.
 	Upstream func(cluster string) string
 	// KeepTLS leaves the TLS settings of the clusters that Upstream answers for; without it they talk plaintext.
 	KeepTLS bool
+	// Network is where Envoy runs, nil for the machine's own. In another one nothing is in the way, and listeners keep their addresses.
+	Network Network
 	// Secrets are put in the bootstrap in place of those that the secret server would send.
 	Secrets []Secret
 }
@@ -44,7 +46,9 @@ func rewrite(bootstrap []byte, opts Options) ([]byte, error) {
 	if static == nil {
 		return nil, fmt.Errorf("the bootstrap has no static_resources")
 	}
-	rewriteListeners(static, opts)
+	if opts.Network == nil {
+		rewriteListeners(static, opts)
+	}
 	clusters, _ := static["clusters"].([]any)
 	for _, c := range clusters {
 		cluster, _ := c.(object)
@@ -92,7 +96,7 @@ func replaceEndpoints(cluster object, name, address string, keepTLS bool) error 
 	if err != nil {
 		return err
 	}
-	for _, field := range []string{"eds_cluster_config", "original_dst_lb_config", "upstream_bind_config", "cleanup_interval", "cluster_type", "dns_lookup_family"} {
+	for _, field := range []string{"eds_cluster_config", "original_dst_lb_config", "upstream_bind_config", "cleanup_interval", "cluster_type", "dns_lookup_family", "outlier_detection"} {
 		delete(cluster, field)
 	}
 	if cluster["lb_policy"] == "CLUSTER_PROVIDED" {
@@ -103,7 +107,7 @@ func replaceEndpoints(cluster object, name, address string, keepTLS bool) error 
 		delete(cluster, "transport_socket_matches")
 	}
 	cluster["type"] = "STATIC"
-	cluster["load_assignment"] = object{"cluster_name": name, "endpoints": []any{object{"lb_endpoints": []any{
+	cluster["load_assignment"] = object{"cluster_name": name, "endpoints": []any{object{"locality": object{"region": "test"}, "load_balancing_weight": 1, "lb_endpoints": []any{
 		object{"endpoint": object{"address": socketAddress(host, number)}},
 	}}}}
 	return nil

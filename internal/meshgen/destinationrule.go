@@ -57,10 +57,10 @@ func (g *generator) trafficPolicy(s service, whole bool) object {
 	}
 	if whole {
 		g.set(o, optional{"retryBudget", 0.15, func() any { return object{"percent": g.between(1, 100), "minRetryConcurrency": g.between(1, 10)} }})
-		switch g.rand.IntN(12) {
-		case 0:
+		switch kind := g.rand.IntN(12); {
+		case kind == 0 && !g.size.Steady:
 			o["tunnel"] = object{"protocol": one(g, "CONNECT", "POST"), "targetHost": "tunnel.example.com", "targetPort": 443}
-		case 1:
+		case kind == 1:
 			o["proxyProtocol"] = object{"version": one(g, "V1", "V2")}
 		}
 		if len(s.ports) > 0 && g.chance(0.25) {

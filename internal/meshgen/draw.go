@@ -48,6 +48,14 @@ func (g *generator) set(o object, fields ...optional) object {
 	return o
 }
 
+// unsteady is the probability of what a steady mesh has none of.
+func (g *generator) unsteady(p float64) float64 {
+	if g.size.Steady {
+		return 0
+	}
+	return p
+}
+
 // value is a draw that always gives the same.
 func value(v any) func() any { return func() any { return v } }
 
@@ -58,6 +66,9 @@ func (g *generator) anyOf(values ...any) func() any { return func() any { return
 var always = value(true)
 
 func (g *generator) duration() any {
+	if g.size.Steady {
+		return one(g, "30s", "1m30s", "1h")
+	}
 	return one(g, "1ms", "250ms", "0.5s", "1s", "2.5s", "10s", "30s", "1m30s", "1h")
 }
 

@@ -133,7 +133,7 @@ func (g *generator) forward(o object, namespace string) {
 	o["route"] = g.destinations(namespace, func(d object) { g.set(d, optional{"headers", 0.15, g.headers}) })
 	g.set(o,
 		optional{"rewrite", 0.25, g.rewrite},
-		optional{"fault", 0.2, g.fault},
+		optional{"fault", g.unsteady(0.2), g.fault},
 		optional{"headers", 0.25, g.headers},
 	)
 	switch g.rand.IntN(10) {

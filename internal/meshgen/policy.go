@@ -28,7 +28,7 @@ func (g *generator) peerAuthentications() {
 const keys = `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"sig","kid":"1"}]}`
 
 func (g *generator) requestAuthentications() {
-	for i := range g.rand.IntN(g.size.Policies + 1) {
+	for i := range g.rand.IntN(g.size.Access + 1) {
 		rule := g.set(object{"issuer": one(g, "https://issuer.example.com", "ops@example.com"), "jwks": keys},
 			optional{"audiences", 0.4, value([]any{"shop", "api"})},
 			optional{"fromHeaders", 0.3, value([]any{object{"name": "x-token", "prefix": "Bearer "}})},
@@ -54,7 +54,7 @@ func (g *generator) selected(spec object) (string, object) {
 }
 
 func (g *generator) authorizationPolicies() {
-	for i := range g.rand.IntN(g.size.Policies + 1) {
+	for i := range g.rand.IntN(g.size.Access + 1) {
 		var rules []any
 		for range g.between(1, 2) {
 			rules = append(rules, g.set(object{},

@@ -197,7 +197,9 @@ func (b *clusterBuilder) setDiscovery(c *clusterv3.Cluster, t outboundTarget) bo
 			return false
 		}
 		if t.kind == clusterv3.Cluster_LOGICAL_DNS {
-			endpoints = firstEndpoint(endpoints)
+			if endpoints = firstEndpoint(endpoints); endpoints == nil {
+				return false
+			}
 		}
 		c.LoadAssignment = &endpointv3.ClusterLoadAssignment{ClusterName: c.Name, Endpoints: b.balance(endpoints, t, false)}
 		c.DnsLookupFamily = clusterv3.Cluster_V4_ONLY
@@ -220,7 +222,7 @@ func (b *clusterBuilder) setDiscovery(c *clusterv3.Cluster, t outboundTarget) bo
 	return true
 }
 
-// firstEndpoint keeps one endpoint: a name that is looked up once for all connections is all that Envoy takes in a LOGICAL_DNS cluster, and a
+// firstEndpoint keeps one endpoint, nil where there is none: a name that is looked up once for all connections is all that Envoy takes in a LOGICAL_DNS cluster, and a
 // ServiceEntry with several addresses has it several times over.
 func firstEndpoint(groups []*localityGroup) []*localityGroup {
 	for _, g := range groups {
@@ -228,7 +230,7 @@ func firstEndpoint(groups []*localityGroup) []*localityGroup {
 			return []*localityGroup{{locality: g.locality, endpoints: g.endpoints[:1], lb: g.lb[:1]}}
 		}
 	}
-	return groups
+	return nil
 }
 
 // setBalancing writes outlier detection, the load balancer and whether localities have weights.

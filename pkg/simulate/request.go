@@ -94,6 +94,12 @@ func (w *walk) checkStart() bool {
 		w.fail(ProtocolError)
 		return false
 	}
+	if strings.ContainsFunc(r.host, notInAuthority) {
+		w.step(StageRequest, nil, "the host %q holds what no host may", r.host)
+		w.out.Status = 400
+		w.fail(ProtocolError)
+		return false
+	}
 	if strings.ContainsFunc(r.path, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
 		return refuse(400, "holds characters that must be escaped")
 	}
@@ -104,6 +110,11 @@ func (w *walk) checkStart() bool {
 		return refuse(400, "does not begin with /")
 	}
 	return refuse(404, "does not begin with /")
+}
+
+// notInAuthority tells the characters that no :authority holds (RFC 3986, section 3.2).
+func notInAuthority(c rune) bool {
+	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9') && !strings.ContainsRune("!$&'()*+,-.:;=@[]_~%", c)
 }
 
 // knownMethod tells the methods that Envoy reads over HTTP/1.

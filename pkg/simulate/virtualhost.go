@@ -128,6 +128,11 @@ func (w *walk) route(m *hcmv3.HttpConnectionManager) {
 	}
 	w.out.VirtualHost = vh.GetName()
 	w.step(StageVirtualHost, by(vh.VirtualHost), "%s %s", vh.GetName(), why)
+	if w.request.headers["x-forwarded-proto"] == "" {
+		w.step(StageRoute, by(vh.VirtualHost), "Envoy finds no route for a request whose X-Forwarded-Proto is empty")
+		w.fail(NoRoute)
+		return
+	}
 	if w.redirectsToTLS(vh.VirtualHost) {
 		return
 	}
