@@ -101,7 +101,7 @@ func conflicting(l gateway.Listener, reason, path string, existing []Condition) 
 
 // listenerOf writes out a ListenerSet's listener as a Gateway's; without a port HTTP and HTTPS have their usual one.
 func listenerOf(e gateway.ListenerEntry) gateway.Listener {
-	l := gateway.Listener{Name: e.Name, Hostname: e.Hostname, Port: e.Port, Protocol: e.Protocol, TLS: e.TLS, AllowedRoutes: e.AllowedRoutes}
+	l := gateway.Listener(e)
 	switch {
 	case l.Port != 0:
 	case l.Protocol == gateway.HTTPProtocolType:
