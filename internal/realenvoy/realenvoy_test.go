@@ -262,7 +262,8 @@ func TestGatewayDoesWhatTheYAMLSays(t *testing.T) {
 		if got, want := answer(t, "/details/late").Server, cluster("details", "v1"); got != want {
 			t.Errorf("a delayed request reached %s, want %s", got, want)
 		}
-		if took := time.Since(begun); took < 300*time.Millisecond {
+		// Envoy's timers are coarse and may fire a little early; without the delay it takes a few milliseconds.
+		if took := time.Since(begun); took < 200*time.Millisecond {
 			t.Errorf("a request delayed by 300ms took %v", took)
 		}
 	})
