@@ -91,6 +91,9 @@ func HTTPRoutes(vs *model.VirtualService, opts RouteOptions) []*routev3.Route {
 	var routes []*routev3.Route
 	metadata := ConfigMetadata(vs.Resource)
 	for i, http := range vs.Spec.GetHttp() {
+		if leadsNowhere(http) {
+			continue
+		}
 		b := routeBuilder{RouteOptions: &opts, vs: vs, semantics: semanticsOf(vs), metadata: metadata, from: originOf(vs, i)}
 		if len(http.GetMatch()) == 0 {
 			return append(routes, b.route(http, nil, b.from))
@@ -107,6 +110,18 @@ func HTTPRoutes(vs *model.VirtualService, opts RouteOptions) []*routev3.Route {
 		}
 	}
 	return routes
+}
+
+// leadsNowhere tells whether an entry neither answers nor has a destination with a share. Envoy refuses a route table with such a route, and
+// Istio refuses such a VirtualService; from files it counts as absent.
+func leadsNowhere(http *networking.HTTPRoute) bool {
+	if http.GetRedirect() != nil || http.GetDirectResponse() != nil {
+		return false
+	}
+	destinations := http.GetRoute()
+	return len(destinations) == 0 || len(destinations) > 1 && !slices.ContainsFunc(destinations, func(d *networking.HTTPRouteDestination) bool {
+		return d.GetWeight() > 0
+	})
 }
 
 // TakesAll tells whether every request matches the route, so that none gets past it.

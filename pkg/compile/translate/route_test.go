@@ -270,6 +270,26 @@ typedPerFilterConfig:
 	}
 }
 
+// TestRoutesThatLeadNowhere are left out: Envoy would refuse the whole table for one of them.
+func TestRoutesThatLeadNowhere(t *testing.T) {
+	const rest = "\n- {name: rest, route: [{destination: {host: a}}]}"
+	for _, test := range []struct{ name, entry, want string }{
+		{"no destination", "{name: x, fault: {delay: {fixedDelay: 1s, percentage: {value: 50}}}}", "rest"},
+		{"no destination with a share", "{name: x, route: [{destination: {host: a}, weight: 0}, {destination: {host: b}, weight: 0}]}", "rest"},
+		{"a direct response needs none", "{name: x, match: [{uri: {exact: /x}}], directResponse: {status: 204}}", "x rest"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var names []string
+			for _, r := range HTTPRoutes(virtualService(t, "http:\n- "+test.entry+rest), sidecar()) {
+				names = append(names, r.GetName())
+			}
+			if got := strings.Join(names, " "); got != test.want {
+				t.Errorf("routes %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 func TestHTTPRoutesByHash(t *testing.T) {
 	opts := sidecar()
 	opts.Retries = nil
