@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/meshc/meshc/internal/golden"
 	"github.com/meshc/meshc/pkg/compile"
 	"github.com/meshc/meshc/pkg/emit/canonical"
 	"github.com/meshc/meshc/pkg/model"
@@ -33,7 +34,7 @@ func TestSidecarClusters(t *testing.T) {
 	for _, e := range cfg.Endpoints {
 		write(e)
 	}
-	golden(t, "clusters/cart-v1.shop.json", out.Bytes())
+	golden.Compare(t, "clusters/cart-v1.shop.json", out.Bytes())
 }
 
 // TestClustersKnowTheirYAML holds which fields shaped which parts of the clusters.

@@ -1,23 +1,13 @@
 package compile_test
 
 import (
-	"bytes"
-	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
 
-	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
-	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
-	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/meshc/meshc/pkg/compile"
-	"github.com/meshc/meshc/pkg/emit/canonical"
 	"github.com/meshc/meshc/pkg/model"
 )
 
@@ -576,178 +566,6 @@ routes http.80
 			}
 			if diff := cmp.Diff(test.leftOut, leftOut); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-// summarize writes listeners and route tables a line a chain and virtual host.
-func summarize(t *testing.T, cfg *compile.Configuration) string {
-	t.Helper()
-	var out []string
-	for _, l := range cfg.Listeners {
-		out = append(out, "listener "+l.GetName())
-		for _, chain := range l.GetFilterChains() {
-			out = append(out, "  "+summarizeChain(t, cfg, chain))
-		}
-	}
-	for _, r := range cfg.Routes {
-		out = append(out, "routes "+r.GetName())
-		for _, vh := range r.GetVirtualHosts() {
-			out = append(out, "  "+summarizeHost(vh))
-		}
-	}
-	return strings.Join(out, "\n")
-}
-
-func summarizeChain(t *testing.T, cfg *compile.Configuration, chain *listenerv3.FilterChain) string {
-	t.Helper()
-	match := "any"
-	if names := chain.GetFilterChainMatch().GetServerNames(); len(names) > 0 {
-		match = fmt.Sprint(names)
-	}
-	if socket := chain.GetTransportSocket(); socket != nil {
-		context := unpack[*tlsv3.DownstreamTlsContext](t, cfg, socket.GetTypedConfig())
-		common := context.GetCommonTlsContext()
-		match += " TLS " + common.GetTlsCertificateSdsSecretConfigs()[0].GetName()
-		if roots := common.GetCombinedValidationContext().GetValidationContextSdsSecretConfig(); roots != nil {
-			match += ", clients " + roots.GetName()
-		}
-		if context.GetRequireClientCertificate().GetValue() {
-			match += " required"
-		}
-	}
-	last := chain.GetFilters()[len(chain.GetFilters())-1]
-	message, err := cfg.Sources.Unpack(last.GetTypedConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	switch m := message.(type) {
-	case *hcmv3.HttpConnectionManager:
-		return match + " -> routes " + m.GetRds().GetRouteConfigName()
-	case *tcpv3.TcpProxy:
-		if m.GetCluster() != "" {
-			return match + " -> " + m.GetCluster()
-		}
-		var clusters []string
-		for _, c := range m.GetWeightedClusters().GetClusters() {
-			clusters = append(clusters, fmt.Sprintf("%d %s", c.GetWeight(), c.GetName()))
-		}
-		return match + " -> " + strings.Join(clusters, ", ")
-	default:
-		return match + " -> " + last.GetName()
-	}
-}
-
-func summarizeHost(vh *routev3.VirtualHost) string {
-	out := fmt.Sprint(vh.GetName(), " ", vh.GetDomains())
-	if vh.GetRequireTls() == routev3.VirtualHost_ALL {
-		out += " TLS only"
-	}
-	var names []string
-	for _, r := range vh.GetRoutes() {
-		if r.GetName() != "" {
-			names = append(names, r.GetName())
-		}
-	}
-	switch n := len(vh.GetRoutes()); n {
-	case 1:
-		out += " 1 route"
-	default:
-		out += fmt.Sprintf(" %d routes", n)
-	}
-	if len(names) > 0 {
-		out += ": " + strings.Join(names, ", ")
-	}
-	return out
-}
-
-func unpack[T proto.Message](t *testing.T, cfg *compile.Configuration, packed *anypb.Any) T {
-	t.Helper()
-	message, err := cfg.Sources.Unpack(packed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return message.(T)
-}
-
-// TestGatewayTLS holds what each chain of testdata/gateway/tls-modes.yaml matches and how it speaks TLS, with the secrets, against files: for
-// Istio's build, for stock Envoy, and for stock Envoy with a directory of secrets.
-func TestGatewayTLS(t *testing.T) {
-	mesh := load(t, "gateway/tls-modes.yaml")
-	for name, opts := range map[string]compile.Options{
-		"istio-proxy":   {Target: compile.IstioProxy},
-		"envoy":         {},
-		"envoy-secrets": {SecretsDir: "/etc/secrets"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			cfg := compile.Compile(mesh, ingress(), opts)
-			var messages []proto.Message
-			for _, chain := range cfg.Listeners[0].GetFilterChains() {
-				messages = append(messages, &listenerv3.FilterChain{
-					FilterChainMatch: chain.GetFilterChainMatch(), TransportSocket: chain.GetTransportSocket(),
-				})
-			}
-			for _, secret := range cfg.Secrets {
-				messages = append(messages, secret)
-			}
-			golden(t, "gateway/tls-modes."+name+".json", marshal(t, cfg, messages...))
-		})
-	}
-}
-
-// TestGatewayHTTP holds the whole of a listener and its route table against files.
-func TestGatewayHTTP(t *testing.T) {
-	mesh := load(t, "gateway/http.yaml")
-	for _, target := range []compile.Target{compile.IstioProxy, compile.Envoy} {
-		t.Run(string(target), func(t *testing.T) {
-			cfg := compile.Compile(mesh, ingress(), compile.Options{Target: target})
-			golden(t, "gateway/http."+string(target)+".json", marshal(t, cfg, cfg.Listeners[0], cfg.Routes[0]))
-		})
-	}
-}
-
-// marshal writes messages one after the other.
-func marshal(t *testing.T, cfg *compile.Configuration, messages ...proto.Message) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	for _, m := range messages {
-		text, err := canonical.Marshal(m, canonical.Options{Unpack: cfg.Sources.Unpack})
-		if err != nil {
-			t.Fatal(err)
-		}
-		out.Write(text)
-	}
-	return out.Bytes()
-}
-
-func TestGatewaySources(t *testing.T) {
-	mesh := load(t, "gateway/http.yaml")
-	cfg := compile.Compile(mesh, ingress(), compile.Options{})
-	listener, table := cfg.Listeners[0], cfg.Routes[0]
-	host := table.GetVirtualHosts()[0]
-	for _, test := range []struct {
-		name string
-		of   proto.Message
-		want []string
-	}{
-		{"listener", listener, []string{"Gateway istio-system/public spec.servers[0]"}},
-		{"filter chain", listener.GetFilterChains()[0], []string{"Gateway istio-system/public spec.servers[0]"}},
-		{"route configuration", table, []string{"Gateway istio-system/public spec.servers[0]"}},
-		{"virtual host", host, []string{
-			"VirtualService shop/web spec.hosts[0]",
-			"Gateway istio-system/public spec.servers[0].hosts[0]",
-			"Gateway istio-system/public spec.servers[0].tls.httpsRedirect",
-		}},
-		{"route", host.GetRoutes()[0], []string{"VirtualService shop/web spec.http[0].match[0]"}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			var got []string
-			for _, s := range cfg.Sources.Of(test.of) {
-				got = append(got, s.Resource.ID()+" "+s.Path)
-			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/meshc/meshc/internal/golden"
 	"github.com/meshc/meshc/pkg/compile"
 )
 
@@ -22,7 +23,7 @@ func TestSidecarListenersGolden(t *testing.T) {
 			for _, l := range cfg.Listeners {
 				listeners = append(listeners, l)
 			}
-			golden(t, "listeners/client."+name+".json", marshal(t, cfg, listeners...))
+			golden.Compare(t, "listeners/client."+name+".json", marshal(t, cfg, listeners...))
 		})
 	}
 }

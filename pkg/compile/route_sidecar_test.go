@@ -8,6 +8,7 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meshc/meshc/internal/golden"
 	"github.com/meshc/meshc/pkg/compile"
 	"github.com/meshc/meshc/pkg/emit/canonical"
 )
@@ -19,7 +20,7 @@ func TestSidecarRoutesGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "routes/client.80.json", text)
+	golden.Compare(t, "routes/client.80.json", text)
 }
 
 func routesOn(t *testing.T, cfg *compile.Configuration, name string) *routev3.RouteConfiguration {

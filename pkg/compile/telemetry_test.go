@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/meshc/meshc/internal/golden"
 	"github.com/meshc/meshc/pkg/compile"
 	"github.com/meshc/meshc/pkg/emit"
 	"github.com/meshc/meshc/pkg/model"
@@ -51,7 +52,7 @@ func TestTelemetryGolden(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				golden(t, "telemetry/"+name+"."+string(target)+".json", marshal(t, cfg, watchers(t, cfg, strings.HasPrefix(name, "tracing"))...))
+				golden.Compare(t, "telemetry/"+name+"."+string(target)+".json", marshal(t, cfg, watchers(t, cfg, strings.HasPrefix(name, "tracing"))...))
 			}
 		})
 	}

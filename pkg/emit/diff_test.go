@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meshc/meshc/internal/golden"
 	"github.com/meshc/meshc/pkg/compile"
 	"github.com/meshc/meshc/pkg/emit"
 	"github.com/meshc/meshc/pkg/report"
@@ -78,13 +79,13 @@ func TestDiff(t *testing.T) {
 				if err := print(&b); err != nil {
 					t.Fatal(err)
 				}
-				golden(t, "diff/"+test.name+suffix, b.Bytes())
+				golden.Compare(t, "diff/"+test.name+suffix, b.Bytes())
 				delete(left, test.name+suffix)
 			}
 		})
 	}
 	for name := range left {
-		if *update {
+		if golden.Update() {
 			if err := os.Remove(filepath.Join("testdata", "diff", name)); err != nil {
 				t.Error(err)
 			}

@@ -1,43 +1,9 @@
 package emit_test
 
 import (
-	"flag"
-	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/meshc/meshc/internal/golden"
 )
 
-var update = flag.Bool("update", false, "write the goldens of this package anew")
-
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if run := flag.Lookup("test.run").Value.String(); *update && run != "" {
-		fmt.Fprintln(os.Stderr, "-update writes all goldens and does not go with -run")
-		os.Exit(2)
-	}
-	os.Exit(m.Run())
-}
-
-// golden compares text with a file under testdata, or writes that file.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", filepath.FromSlash(name))
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s differs (-want +got; -update writes it anew):\n%s", path, diff)
-	}
-}
+func TestMain(m *testing.M) { golden.Main(m) }

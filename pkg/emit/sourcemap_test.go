@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meshc/meshc/internal/golden"
 	"github.com/meshc/meshc/pkg/emit"
 )
 
@@ -23,8 +24,8 @@ func TestSourceMap(t *testing.T) {
 	if diff := cmp.Diff(string(plain), string(bootstrap)); diff != "" {
 		t.Errorf("the source map changed the bootstrap:\n%s", diff)
 	}
-	golden(t, "productpage-v1.default.json", bootstrap)
-	golden(t, "productpage-v1.default.json.map", sourceMap)
+	golden.Compare(t, "productpage-v1.default.json", bootstrap)
+	golden.Compare(t, "productpage-v1.default.json.map", sourceMap)
 }
 
 func TestWhy(t *testing.T) {

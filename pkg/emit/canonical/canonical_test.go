@@ -3,7 +3,6 @@ package canonical_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -33,19 +32,11 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/meshc/meshc/internal/golden"
 	"github.com/meshc/meshc/pkg/emit/canonical"
 )
 
-var update = flag.Bool("update", false, "write the goldens of this package anew")
-
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if run := flag.Lookup("test.run").Value.String(); *update && run != "" {
-		fmt.Fprintln(os.Stderr, "-update writes all goldens and does not go with -run")
-		os.Exit(2)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { golden.Main(m) }
 
 func pack(t testing.TB, m proto.Message) *anypb.Any {
 	t.Helper()
@@ -86,7 +77,7 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join("testdata", "cluster.json")
-	if *update {
+	if golden.Update() {
 		if err := os.WriteFile(path, got, 0o644); err != nil {
 			t.Fatal(err)
 		}

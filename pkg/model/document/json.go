@@ -41,7 +41,7 @@ func jsonEscapes(text []byte) []byte {
 	return out
 }
 
-// surrogate reads an escape \uXXXX, 0 where there is none.
+// surrogate reads an escape of four hexadecimal digits, 0 where there is none.
 func surrogate(text []byte) rune {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return 0
