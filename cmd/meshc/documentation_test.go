@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/meshc/meshc/internal/golden"
 )
 
 // console is a block of documentation that shows what commands print.
@@ -38,7 +40,7 @@ func TestDocumentationShowsRealOutput(t *testing.T) {
 		if fresh == string(text) {
 			continue
 		}
-		if !*update {
+		if !golden.Update() {
 			t.Errorf("%s does not show what the commands print (-want +got; -update rewrites it):\n%s", filepath.Base(file), cmp.Diff(string(text), fresh))
 		} else if err := os.WriteFile(file, []byte(fresh), 0o644); err != nil {
 			t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/meshc/meshc/internal/golden"
 )
 
 // TestExamplesMatchTheirGoldens keeps the goldens of every example, as a user would: with golden verify, and golden update under -update.
@@ -18,7 +20,7 @@ func TestExamplesMatchTheirGoldens(t *testing.T) {
 		dir := filepath.Dir(readme)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			verb := "verify"
-			if *update {
+			if golden.Update() {
 				verb = "update"
 			}
 			var out bytes.Buffer

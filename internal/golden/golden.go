@@ -29,7 +29,12 @@ func Main(m *testing.M) {
 // Compare compares text with a file under testdata, or writes that file.
 func Compare(t *testing.T, name string, got []byte) {
 	t.Helper()
-	path := filepath.Join("testdata", filepath.FromSlash(name))
+	CompareFile(t, filepath.Join("testdata", filepath.FromSlash(name)), got)
+}
+
+// CompareFile is Compare for a file that stands elsewhere, such as beside the rule that it belongs to.
+func CompareFile(t *testing.T, path string, got []byte) {
+	t.Helper()
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)

@@ -2,7 +2,6 @@ package yardstick
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
-)
 
-var update = flag.Bool("update", false, "record the score on the conformance suite as the one that must not be fallen short of")
+	"github.com/meshc/meshc/internal/golden"
+)
 
 const (
 	intendedFile = "intended.yaml"
@@ -52,7 +51,7 @@ func TestConformance(t *testing.T) {
 	}
 	results := scoreSuite(t, worlds)
 	report(t, suite, results)
-	if *update {
+	if golden.Update() {
 		record(t, results)
 		return
 	}

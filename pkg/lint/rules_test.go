@@ -1,7 +1,6 @@
 package lint_test
 
 import (
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,16 +9,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/meshc/meshc/internal/golden"
 	"github.com/meshc/meshc/pkg/compile"
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/lint"
 	"github.com/meshc/meshc/pkg/lint/rules"
 	"github.com/meshc/meshc/pkg/model"
 )
-
-var update = flag.Bool("update", false, "rewrite the rules' expected.txt and docs/rules")
 
 // TestRules walks the rule folders: each fires on its bad example as expected.txt has it and is silent on its good one.
 func TestRules(t *testing.T) {
@@ -50,7 +46,7 @@ func TestRules(t *testing.T) {
 			if bad == "" {
 				t.Errorf("silent on bad.yaml")
 			}
-			golden(t, filepath.Join("rules", filepath.FromSlash(rule.Name), "expected.txt"), bad)
+			golden.CompareFile(t, filepath.Join("rules", filepath.FromSlash(rule.Name), "expected.txt"), []byte(bad))
 			for _, f := range findings(t, rules.Builtin(), rule.Name+"/good.yaml") {
 				if f.Rule == rule.Name || f.Severity == diag.Error {
 					t.Errorf("good.yaml: %s", line(f))
@@ -74,9 +70,9 @@ func TestRulePages(t *testing.T) {
 		page := rule.Name + ".md"
 		pages[page] = true
 		fmt.Fprintf(&index, "| [%s](%s) | %s | %s | %s |\n", rule.Name, page, rule.Severity, rule.Title, strings.Join(rule.Aliases, ", "))
-		golden(t, filepath.Join(docs, filepath.FromSlash(page)), rule.Markdown())
+		golden.CompareFile(t, filepath.Join(docs, filepath.FromSlash(page)), []byte(rule.Markdown()))
 	}
-	golden(t, filepath.Join(docs, "README.md"), index.String())
+	golden.CompareFile(t, filepath.Join(docs, "README.md"), []byte(index.String()))
 	err = filepath.WalkDir(docs, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -189,24 +185,4 @@ func line(f diag.Finding) string {
 		}
 	}
 	return text
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
 }

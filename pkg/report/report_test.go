@@ -2,21 +2,16 @@ package report_test
 
 import (
 	"bytes"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 
+	"github.com/meshc/meshc/internal/golden"
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/lint"
 	"github.com/meshc/meshc/pkg/report"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // files are the input that the findings are about.
 var files = map[string]string{
@@ -89,19 +84,7 @@ func TestFormats(t *testing.T) {
 	for _, format := range report.Formats() {
 		t.Run(format, func(t *testing.T) {
 			got := render(t, format, sample, options)
-			golden := filepath.Join("testdata", "formats", format)
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Error(diff)
-			}
+			golden.Compare(t, "formats/"+format, []byte(got))
 		})
 	}
 }

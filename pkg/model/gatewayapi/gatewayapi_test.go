@@ -2,22 +2,18 @@ package gatewayapi_test
 
 import (
 	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/meshc/meshc/internal/golden"
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/emit"
 	"github.com/meshc/meshc/pkg/model"
 	"github.com/meshc/meshc/pkg/model/resource"
 )
-
-var update = flag.Bool("update", false, "rewrite the goldens")
 
 func load(t *testing.T, name, text string) *model.Mesh {
 	t.Helper()
@@ -53,19 +49,7 @@ func TestConvert(t *testing.T) {
 			if err := translation.Write(&got, "yaml"); err != nil {
 				t.Fatal(err)
 			}
-			golden := strings.TrimSuffix(file, ".yaml") + ".golden"
-			if *update {
-				if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got.String()); diff != "" {
-				t.Errorf("differs from %s (-want +got):\n%s", golden, diff)
-			}
+			golden.CompareFile(t, strings.TrimSuffix(file, ".yaml")+".golden", got.Bytes())
 		})
 	}
 }

@@ -74,10 +74,7 @@ func (c *conversion) convertHTTPRoutes() {
 	for _, r := range c.HTTPRoutes {
 		spec := r.Spec.Spec
 		rt := route{r.Resource, spec.ParentRefs, spec.Hostnames, r.Spec.Status.Parents}
-		attachments := c.attach(rt)
-		both := convertRules(attachments, func(enforce bool) converted[httpPart] { return c.httpRules(rt, spec.Rules, enforce) })
-		c.reportRoute(rt, attachments, both.mesh.bad, both.gateway.bad)
-		all = append(all, c.keyedRoutes(rt, attachments, both)...)
+		all = append(all, c.convertRoute(rt, func(enforce bool) converted[httpPart] { return c.httpRules(rt, spec.Rules, enforce) })...)
 		for _, rule := range spec.Rules {
 			for _, b := range rule.BackendRefs {
 				c.addAncestors(rt, []gateway.BackendRef{b.BackendRef})
@@ -92,10 +89,7 @@ func (c *conversion) convertGRPCRoutes() {
 	for _, r := range c.GRPCRoutes {
 		spec := r.Spec.Spec
 		rt := route{r.Resource, spec.ParentRefs, spec.Hostnames, r.Spec.Status.Parents}
-		attachments := c.attach(rt)
-		both := convertRules(attachments, func(enforce bool) converted[httpPart] { return c.grpcRules(rt, spec.Rules, enforce) })
-		c.reportRoute(rt, attachments, both.mesh.bad, both.gateway.bad)
-		all = append(all, c.keyedRoutes(rt, attachments, both)...)
+		all = append(all, c.convertRoute(rt, func(enforce bool) converted[httpPart] { return c.grpcRules(rt, spec.Rules, enforce) })...)
 		for _, rule := range spec.Rules {
 			for _, b := range rule.BackendRefs {
 				c.addAncestors(rt, []gateway.BackendRef{b.BackendRef})
@@ -103,6 +97,15 @@ func (c *conversion) convertGRPCRoutes() {
 		}
 	}
 	c.mergeRoutes(all)
+}
+
+// convertRoute attaches a route, reports its status and gives what it adds to each host; rules converts its rules, with references held against
+// ReferenceGrants where told to.
+func (c *conversion) convertRoute(rt route, rules func(enforce bool) converted[httpPart]) []keyed {
+	attachments := c.attach(rt)
+	both := convertRules(attachments, rules)
+	c.reportRoute(rt, attachments, both.mesh.bad, both.gateway.bad)
+	return c.keyedRoutes(rt, attachments, both)
 }
 
 // httpRules converts rules, each match for itself: precedence is between matches, not rules.
@@ -134,18 +137,11 @@ func (c *conversion) httpRules(from route, rules []gateway.HTTPRouteRule, enforc
 		if bad := joined(soft, mirror); bad != nil {
 			out.bad = bad
 		}
-		if len(matches) == 0 {
-			out.parts = append(out.parts, httpPart{base, from.Resource, n, -1, used})
+		parts, bad := eachMatch(httpPart{base, from.Resource, n, -1, used}, matches, httpMatch)
+		if bad != nil {
+			return converted[httpPart]{bad: bad}
 		}
-		for i, m := range matches {
-			match, bad := httpMatch(m)
-			if bad != nil {
-				return converted[httpPart]{bad: bad.at(resource.Index(path+".matches", i))}
-			}
-			copied := proto.CloneOf(base)
-			copied.Match = []*networking.HTTPMatchRequest{match}
-			out.parts = append(out.parts, httpPart{copied, from.Resource, n, i, used})
-		}
+		out.parts = append(out.parts, parts...)
 	}
 	return out
 }
@@ -170,20 +166,32 @@ func (c *conversion) grpcRules(from route, rules []gateway.GRPCRouteRule, enforc
 		if soft != nil {
 			out.bad = soft
 		}
-		if len(rule.Matches) == 0 {
-			out.parts = append(out.parts, httpPart{base, from.Resource, n, -1, used})
+		parts, bad := eachMatch(httpPart{base, from.Resource, n, -1, used}, rule.Matches, grpcMatch)
+		if bad != nil {
+			return converted[httpPart]{bad: bad}
 		}
-		for i, m := range rule.Matches {
-			match, bad := grpcMatch(m)
-			if bad != nil {
-				return converted[httpPart]{bad: bad.at(resource.Index(path+".matches", i))}
-			}
-			copied := proto.CloneOf(base)
-			copied.Match = []*networking.HTTPMatchRequest{match}
-			out.parts = append(out.parts, httpPart{copied, from.Resource, n, i, used})
-		}
+		out.parts = append(out.parts, parts...)
 	}
 	return out
+}
+
+// eachMatch gives the rule once for each of its matches, or as it is where it has none.
+func eachMatch[M any](rule httpPart, matches []M, convert func(M) (*networking.HTTPMatchRequest, *problem)) ([]httpPart, *problem) {
+	if len(matches) == 0 {
+		return []httpPart{rule}, nil
+	}
+	parts := make([]httpPart, 0, len(matches))
+	for i, m := range matches {
+		match, bad := convert(m)
+		if bad != nil {
+			return nil, bad.at(resource.Index(resource.Index("spec.rules", rule.rule)+".matches", i))
+		}
+		part := rule
+		part.HTTPRoute, part.match = proto.CloneOf(rule.HTTPRoute), i
+		part.Match = []*networking.HTTPMatchRequest{match}
+		parts = append(parts, part)
+	}
+	return parts, nil
 }
 
 // noBackend answers where a rule has no backend with a share.
