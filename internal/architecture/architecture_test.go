@@ -29,9 +29,10 @@ var ladder = []struct {
 	{"pkg/compile", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/model/document"}},
 	{"pkg/lint", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/model/gatewayapi", "pkg/model/document", "pkg/compile", "schemas"}},
 	{"pkg/simulate", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/model/document", "pkg/compile"}},
+	{"pkg/tlscheck", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/compile"}},
 	{"pkg/emit", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/model/gatewayapi", "pkg/compile"}},
 	{"pkg/report", []string{"pkg/diag", "pkg/lint", "pkg/emit"}},
-	{"cmd/meshc", []string{"pkg/diag", "pkg/revision", "pkg/model", "pkg/compile", "pkg/lint", "pkg/simulate", "pkg/emit", "pkg/report"}},
+	{"cmd/meshc", []string{"pkg/diag", "pkg/revision", "pkg/model", "pkg/compile", "pkg/lint", "pkg/simulate", "pkg/tlscheck", "pkg/emit", "pkg/report"}},
 }
 
 // forbidden are dependencies that nothing below may bring in: Istio's control plane is a yardstick, not a library, and no stage talks to

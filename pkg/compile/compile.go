@@ -17,11 +17,13 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	meshconfig "istio.io/api/mesh/v1alpha1"
+	networking "istio.io/api/networking/v1alpha3"
 	telemetry "istio.io/api/telemetry/v1alpha1"
 
 	"github.com/meshc/meshc/pkg/compile/provenance"
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/model"
+	"github.com/meshc/meshc/pkg/model/resource"
 )
 
 // Target says for which Envoy the configuration is meant.
@@ -77,6 +79,7 @@ type Compiler struct {
 	opts       Options
 	patches    func() []*envoyPatch
 	extensions func() []trafficExtension
+	selective  func() []resource.Of[*networking.DestinationRule]
 }
 
 // New returns a compiler for the mesh.
@@ -87,17 +90,20 @@ func New(mesh *model.Mesh, opts Options) *Compiler {
 	return &Compiler{mesh: mesh, opts: opts,
 		patches:    sync.OnceValue(func() []*envoyPatch { return envoyFilters(mesh) }),
 		extensions: sync.OnceValue(func() []trafficExtension { return trafficExtensions(mesh) }),
+		selective:  sync.OnceValue(func() []resource.Of[*networking.DestinationRule] { return selectiveRules(mesh) }),
 	}
 }
 
 // Compile returns the configuration of one proxy. Listeners, routes, clusters and endpoints are each ordered by name.
-func (c *Compiler) Compile(p *model.Proxy) *Configuration {
+func (c *Compiler) Compile(p *model.Proxy) *Configuration { return c.builder(p).build() }
+
+func (c *Compiler) builder(p *model.Proxy) *builder {
 	b := &builder{
 		mesh: c.mesh, proxy: p, target: c.opts.Target, scope: c.mesh.ScopeOf(p),
 		secretsDir: c.opts.SecretsDir, secretNames: map[string]bool{}, sources: provenance.New(),
 	}
 	b.patches, b.extensions = b.patchesFor(c.patches()), b.extensionsFor(c.extensions())
-	return b.build()
+	return b
 }
 
 // Compile is New(mesh, opts).Compile(p), for callers with one proxy.

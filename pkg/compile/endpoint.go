@@ -97,7 +97,7 @@ func (b *endpointBuilder) localityEndpoints(t outboundTarget) []*localityGroup {
 	groups := map[string]*localityGroup{}
 	mode := ruleTLSMode(t.rule, t.subset, t.port)
 	for _, e := range b.mesh.Endpoints(t.service, t.port) {
-		if !e.Ready || !hasLabels(e.Labels, t.subset.GetLabels()) || t.kind == clusterv3.Cluster_EDS && !reachable(e) {
+		if !t.takes(e) {
 			continue
 		}
 		g := groups[e.Locality]
@@ -116,6 +116,11 @@ func (b *endpointBuilder) localityEndpoints(t outboundTarget) []*localityGroup {
 		keepMTLS(out)
 	}
 	return out
+}
+
+// takes tells whether an endpoint of the service is one of the target's.
+func (t outboundTarget) takes(e *model.Endpoint) bool {
+	return e.Ready && hasLabels(e.Labels, t.subset.GetLabels()) && (t.kind != clusterv3.Cluster_EDS || reachable(e))
 }
 
 // reachable tells whether Envoy can connect to the address without resolving it: an IP, or a Unix domain socket.

@@ -130,3 +130,8 @@ func templateNames(labels, annotations map[string]string) []string {
 	}
 	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }
+
+// Injects tells whether a pod of the namespace with the labels and nothing else that bears on it would get a sidecar, and says what decided.
+func (m *Mesh) Injects(namespace string, labels map[string]string) (yes bool, why string) {
+	return m.injected(namespace, labels, nil, nil)
+}

@@ -1,0 +1,106 @@
+package tlscheck
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/meshc/meshc/pkg/model"
+)
+
+// decide tells whether what the client speaks is what the server takes, in words where it is no plain OK. The endpoint is nil where none is
+// known.
+func decide(c speaker, s server, e *model.Endpoint) (status Status, reason, mend string) {
+	switch {
+	case s.Mode == Outside:
+		return Unknown, "what the server takes is not known: it is outside the mesh", ""
+	case s.Mode == Gateway:
+		return Unknown, "the server is a gateway, where the servers of its Gateways decide", ""
+	case c.Sends == Plaintext:
+		return plaintext(c, s)
+	case c.Sends == MeshMTLS:
+		return meshMTLS(c, s, e)
+	}
+	return ownTLS(c, s)
+}
+
+// plaintext is taken by workloads without a sidecar and wherever mTLS is not demanded.
+func plaintext(c speaker, s server) (Status, string, string) {
+	if !s.sidecar || s.plaintext {
+		return OK, "", ""
+	}
+	mend := fmt.Sprintf("set tls.mode to ISTIO_MUTUAL in %s, or take tls out of it so that mTLS is automatic", c.Policy.name())
+	switch {
+	case c.Mode == NoProxy:
+		mend = "give the client a sidecar, or make the port PERMISSIVE in " + s.Policy.name()
+	case c.fromNamespace:
+		mend = fmt.Sprintf("give the whole namespace the mode PERMISSIVE in %s, or call the service by a DestinationRule with tls.mode ISTIO_MUTUAL", c.Policy.name())
+	case c.passesThrough:
+		mend = "give every endpoint of the service a sidecar, or call the service by a DestinationRule with tls.mode ISTIO_MUTUAL"
+	case c.Mode == Auto:
+		mend = "call the service by a DestinationRule with tls.mode ISTIO_MUTUAL, or make the port PERMISSIVE in " + s.Policy.name()
+	case c.Mode != networking.ClientTLSSettings_DISABLE.String():
+		mend = "set tls.mode to ISTIO_MUTUAL in " + c.Policy.name()
+	case c.Policy.kind() != "DestinationRule":
+		mend = "set enableAutoMtls to true in the mesh's settings, or call the service by a DestinationRule with tls.mode ISTIO_MUTUAL"
+	}
+	return Conflict, "the client sends plaintext; the server takes mTLS alone (STRICT)", mend
+}
+
+// meshMTLS needs a sidecar at the other end, whose certificate holds a name that the client takes.
+func meshMTLS(c speaker, s server, e *model.Endpoint) (Status, string, string) {
+	mode := "take ISTIO_MUTUAL out of " + c.Policy.name() + ", so that mTLS is automatic"
+	if c.Mode == Auto {
+		mode = "call the service by a DestinationRule with tls.mode DISABLE"
+	}
+	switch {
+	case !s.sidecar:
+		return Conflict, "the client sends the mesh's mTLS; the server has no sidecar that could end it", "give the workload a sidecar, or " + mode
+	case !s.mtls:
+		return Conflict, "the client sends the mesh's mTLS; the server takes plaintext alone (DISABLE)", mode + ", or make the port PERMISSIVE in " + s.Policy.name()
+	case c.Mode != Auto && e != nil && e.ServiceAccount != "" && len(c.names) > 0 && !slices.Contains(c.names, e.ServiceAccount):
+		return Conflict, fmt.Sprintf("the client takes a certificate for %s alone; the server's is for %s", strings.Join(c.names, " or "), e.ServiceAccount),
+			fmt.Sprintf("add %s to subjectAltNames in %s, or leave them out: the service accounts of the endpoints are taken then", e.ServiceAccount, c.Policy.name())
+	}
+	return OK, "", ""
+}
+
+// ownTLS is TLS that is not the mesh's: it passes through to the application where the sidecar lets it, and is none of the mesh's business.
+func ownTLS(c speaker, s server) (Status, string, string) {
+	if !s.sidecar {
+		return Unknown, "TLS goes to the application, which must end it: the server has no sidecar", ""
+	}
+	w, ok := s.meets(c.alpn)
+	mend := "set tls.mode to ISTIO_MUTUAL in " + c.Policy.name() + ", or take tls out of it so that mTLS is automatic"
+	switch {
+	case !ok:
+		return Conflict, fmt.Sprintf("the client sends TLS of its own (%s); the server's port takes plaintext HTTP and the mesh's mTLS alone (%s)", c.Mode, s.Mode), mend
+	case w.ends && c.Sends == TLS:
+		return Conflict, fmt.Sprintf("the client sends TLS without a certificate (%s); the server takes mTLS alone (%s)", c.Mode, s.Mode), mend
+	case w.ends:
+		return Unknown, "the server takes the client's own certificate only where the mesh's authority signed it for a workload of the mesh", ""
+	case w.http:
+		return Conflict, fmt.Sprintf("the client sends TLS of its own (%s); the server's port reads plaintext HTTP (%s)", c.Mode, s.Mode), mend
+	}
+	return Unknown, "TLS passes through the sidecar to the application, which must end it", ""
+}
+
+func (p *Policy) kind() string {
+	if p == nil {
+		return ""
+	}
+	return p.Resource.Kind
+}
+
+// name is how mends speak of a policy.
+func (p *Policy) name() string {
+	if p == nil {
+		return "its policy"
+	}
+	if p.Resource.Namespace == "" {
+		return p.Resource.Kind + " " + p.Resource.Name
+	}
+	return p.Resource.Kind + " " + p.Resource.Namespace + "/" + p.Resource.Name
+}
