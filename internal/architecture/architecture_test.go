@@ -31,7 +31,7 @@ var ladder = []struct {
 	{"pkg/simulate", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/model/document", "pkg/compile"}},
 	{"pkg/tlscheck", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/compile"}},
 	{"pkg/emit", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/model/gatewayapi", "pkg/compile"}},
-	{"pkg/report", []string{"pkg/diag", "pkg/lint", "pkg/emit"}},
+	{"pkg/report", []string{"pkg/diag", "pkg/lint", "pkg/tlscheck", "pkg/emit"}},
 	{"cmd/meshc", []string{"pkg/diag", "pkg/revision", "pkg/model", "pkg/compile", "pkg/lint", "pkg/simulate", "pkg/tlscheck", "pkg/emit", "pkg/report"}},
 }
 

@@ -81,8 +81,7 @@ func (s *servers) of(e *model.Endpoint) server {
 	}
 	w := s.byOwner()[e.Address]
 	if w != nil {
-		// Another pod of a workload whose proxy stands for all of them.
-		if p := s.byIP()[w.Addresses[0]]; p != nil {
+		if p := s.proxyOf(w); p != nil {
 			return s.proxy(p, e.Port)
 		}
 	}
@@ -97,6 +96,14 @@ func (s *servers) of(e *model.Endpoint) server {
 		out.Why = w.Why
 	}
 	return out
+}
+
+// proxyOf is the proxy that stands for all pods of a workload, nil where it has none.
+func (s *servers) proxyOf(w *model.Workload) *model.Proxy {
+	if len(w.Addresses) == 0 {
+		return nil
+	}
+	return s.byIP()[w.Addresses[0]]
 }
 
 // assumed is what would answer for a service of which the input holds no workload.

@@ -3,7 +3,7 @@
 //
 // What a client speaks is read from the clusters that it would be told, what a server takes from the filter chains that its sidecar would be told:
 // the package holds no precedence of policies of its own. Files are named for what they look at: client.go, server.go, verdict.go (whether the two
-// go together), report.go (the same for many clients at once), text.go and markdown.go.
+// go together), report.go (the same for many clients at once).
 package tlscheck
 
 import (
@@ -273,11 +273,7 @@ type verdicts struct {
 func (v *verdicts) add(client speaker, s server, e *model.Endpoint) {
 	one := Verdict{Subset: v.subset, Client: client.Client, Server: s.Server, Workloads: []string{}}
 	one.Status, one.Reason, one.Mend = decide(client, s, e)
-	i := slices.IndexFunc(v.all, func(o Verdict) bool {
-		return samePolicy(o.Client.Policy, one.Client.Policy) && o.Client.Mode == one.Client.Mode && o.Client.Sends == one.Client.Sends &&
-			o.Client.Why == one.Client.Why && samePolicy(o.Server.Policy, one.Server.Policy) && o.Server.Mode == one.Server.Mode &&
-			o.Server.Why == one.Server.Why && o.Status == one.Status && o.Reason == one.Reason && o.Mend == one.Mend
-	})
+	i := slices.IndexFunc(v.all, func(o Verdict) bool { return o.alike(&one) })
 	if i < 0 {
 		i = len(v.all)
 		v.all = append(v.all, one)
