@@ -75,12 +75,13 @@ func (c *Compiler) Upstreams(p *model.Proxy) iter.Seq[Upstream] {
 	}
 }
 
-// upstreamEndpoints are the endpoints that connections can reach. Those behind another network's gateways take the mesh's mTLS alone.
+// upstreamEndpoints are the endpoints that connections can reach: those of the target, or any where connections pass through to the address that
+// the client chose. Those behind another network's gateways take the mesh's mTLS alone.
 func (b *endpointBuilder) upstreamEndpoints(t outboundTarget) []UpstreamEndpoint {
 	var out []UpstreamEndpoint
 	mode := ruleTLSMode(t.rule, t.subset, t.port)
 	for _, e := range b.mesh.Endpoints(t.service, t.port) {
-		if !t.takes(e) {
+		if !t.takes(e) && t.kind != clusterv3.Cluster_ORIGINAL_DST {
 			continue
 		}
 		mtls := b.speaksMTLS(e, mode)

@@ -112,7 +112,7 @@ func serviceName(row *tlscheck.Row) string {
 
 // clientMode says what is asked for, and what is sent where that does not follow from it.
 func clientMode(c tlscheck.Client) string {
-	if c.Mode == tlscheck.Auto || c.Mode == tlscheck.NoProxy || c.Sends == tlscheck.Plaintext && c.Mode != "DISABLE" {
+	if c.Mode == tlscheck.Auto || c.Mode == tlscheck.NoProxy || c.Sends == tlscheck.AppTLS || c.Sends == tlscheck.Plaintext && c.Mode != "DISABLE" {
 		return c.Mode + ": " + c.Sends
 	}
 	return c.Mode

@@ -47,7 +47,7 @@ func newClientSide(mesh *model.Mesh, u *compile.Upstream) *clientSide {
 
 func (c *clientSide) speaker(mesh *model.Mesh, s speaker, marked bool) speaker {
 	context, from := c.upstream.ClientTLS(marked)
-	s.Sends = sent(context)
+	s.Sends = sent(context, c.upstream.Port)
 	if context != nil {
 		s.names, s.alpn = acceptedNames(context), context.GetCommonTlsContext().GetAlpnProtocols()
 	}
@@ -56,11 +56,11 @@ func (c *clientSide) speaker(mesh *model.Mesh, s speaker, marked bool) speaker {
 		return s
 	}
 	switch {
-	case s.Mode == Auto && s.Sends == Plaintext:
+	case s.Mode == Auto && context == nil:
 		c.explainPlaintext(mesh, &s, marked)
 	case c.upstream.Withheld:
 		s.Why = "sidecars get the Secret of a credentialName only from a DestinationRule with a workloadSelector, so the rule's TLS is left out"
-	case s.Sends == Plaintext && s.Mode == networking.ClientTLSSettings_MUTUAL.String():
+	case context == nil && s.Mode == networking.ClientTLSSettings_MUTUAL.String():
 		s.Why = "MUTUAL lacks its clientCertificate or privateKey, so the rule's TLS is left out"
 	}
 	return s
@@ -108,9 +108,12 @@ func (c *clientSide) speaksTo(s server) speaker {
 	return c.unmarked
 }
 
-// sent says what a TLS context sends; nil is plaintext.
-func sent(context *tlsv3.UpstreamTlsContext) string {
-	if context == nil {
+// sent says what a cluster for the port sends with a TLS context, nil for none: what the application sends, then.
+func sent(context *tlsv3.UpstreamTlsContext, port *model.Port) string {
+	switch {
+	case context == nil && port.Protocol.IsTLS():
+		return AppTLS
+	case context == nil:
 		return Plaintext
 	}
 	switch presents, mesh := compile.IsMeshCertificate(context.GetCommonTlsContext()); {

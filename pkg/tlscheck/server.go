@@ -110,6 +110,11 @@ func (s *servers) proxyOf(w *model.Workload) *model.Proxy {
 func (s *servers) assumed(svc *model.Service, port *model.Port) server {
 	const none = "the input holds no workload of the service"
 	if svc.Kubernetes && len(svc.Selector) > 0 {
+		for _, p := range s.mesh.Proxies() {
+			if p.Type == model.Router && p.Namespace == svc.Namespace && model.Selects(svc.Selector, p.Labels) {
+				return s.proxy(p, port.TargetPort)
+			}
+		}
 		if yes, _ := s.mesh.Injects(svc.Namespace, svc.Selector); yes {
 			target := port.TargetPort
 			if target == 0 {

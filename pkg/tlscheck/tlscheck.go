@@ -33,6 +33,8 @@ const (
 // What a client sends.
 const (
 	Plaintext = "plaintext"
+	// AppTLS is the application's own TLS, passed on as it is: the port's protocol says that the application speaks it.
+	AppTLS = "application TLS"
 	// TLS is TLS without a client certificate, OwnMTLS with one that a DestinationRule names, and MeshMTLS with the workload's own.
 	TLS      = "TLS"
 	OwnMTLS  = "TLS with own certificate"
@@ -77,7 +79,7 @@ func policyOf(from resource.Source) *Policy {
 type Client struct {
 	// Mode is what the DestinationRule asks for (DISABLE, SIMPLE, MUTUAL, ISTIO_MUTUAL), Auto or NoProxy.
 	Mode string `json:"mode"`
-	// Sends is what goes over the wire: Plaintext, TLS, OwnMTLS or MeshMTLS.
+	// Sends is what goes over the wire: Plaintext, AppTLS, TLS, OwnMTLS or MeshMTLS.
 	Sends string `json:"sends"`
 	// Policy is the one that decided, nil where Istio's defaults did.
 	Policy *Policy `json:"policy,omitempty"`
@@ -193,7 +195,6 @@ func (c *Checker) proxyView(client *model.Proxy) *view {
 // outsideView holds what clients without a sidecar meet: they reach every service by its address.
 func (c *Checker) outsideView() *view {
 	v := &view{ports: map[portKey]*target{}}
-	client := speaker{Client: Client{Mode: NoProxy, Sends: Plaintext}}
 	for _, s := range c.mesh.Services() {
 		if s.MeshExternal || s.Resolution == model.Alias {
 			continue
@@ -203,6 +204,7 @@ func (c *Checker) outsideView() *view {
 				continue
 			}
 			var found verdicts
+			client := speaker{Client: Client{Mode: NoProxy, Sends: sent(nil, port)}}
 			for _, e := range c.mesh.Endpoints(s, port) {
 				if e.Ready {
 					found.add(client, c.servers.of(e), e)

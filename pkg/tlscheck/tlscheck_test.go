@@ -113,7 +113,7 @@ func TestCheck(t *testing.T) {
 		{"disabled", strict("DISABLE"), "cart.shop.svc.cluster.local", 80, []string{"AUTO sends plaintext to DISABLE: OK"}},
 		{"no sidecar", strict("STRICT"), "old.shop.svc.cluster.local", 80, []string{"AUTO sends plaintext to NO SIDECAR: OK"}},
 		{"no workload", strict("STRICT"), "empty.shop.svc.cluster.local", 80, []string{"AUTO sends mTLS to STRICT: OK"}},
-		{"outside", "", "api.example.com", 443, []string{"AUTO sends plaintext to OUTSIDE: UNKNOWN"}},
+		{"outside", "", "api.example.com", 443, []string{"AUTO sends application TLS to OUTSIDE: UNKNOWN"}},
 		{
 			"rule without TLS to strict", strict("STRICT") + rule("cart", "  trafficPolicy: {tls: {mode: DISABLE}}"), "cart.shop.svc.cluster.local", 80,
 			[]string{"DISABLE sends plaintext to STRICT: CONFLICT"},

@@ -20,6 +20,8 @@ func decide(c speaker, s server, e *model.Endpoint) (status Status, reason, mend
 		return Unknown, "the server is a gateway, where the servers of its Gateways decide", ""
 	case c.Sends == Plaintext:
 		return plaintext(c, s)
+	case c.Sends == AppTLS:
+		return appTLS(c, s)
 	case c.Sends == MeshMTLS:
 		return meshMTLS(c, s, e)
 	}
@@ -31,22 +33,44 @@ func plaintext(c speaker, s server) (Status, string, string) {
 	if !s.sidecar || s.plaintext {
 		return OK, "", ""
 	}
-	mend := fmt.Sprintf("set tls.mode to ISTIO_MUTUAL in %s, or take tls out of it so that mTLS is automatic", c.Policy.name())
+	return Conflict, "the client sends plaintext; the server takes mTLS alone (STRICT)", encrypt(c, s)
+}
+
+// appTLS reaches an application without a sidecar, and with one where the sidecar passes it through.
+func appTLS(c speaker, s server) (Status, string, string) {
+	if !s.sidecar {
+		return OK, "", ""
+	}
+	w, ok := s.meets(nil)
+	switch {
+	case !ok:
+		return Conflict, fmt.Sprintf("the client passes on the application's TLS; the server's port takes plaintext HTTP and the mesh's mTLS alone (%s)", s.Mode), encrypt(c, s)
+	case w.ends:
+		return Conflict, "the client passes on the application's TLS without the mesh's around it; the server takes mTLS alone (STRICT)", encrypt(c, s)
+	case w.http:
+		return Conflict, fmt.Sprintf("the client passes on the application's TLS; the server's port reads plaintext HTTP (%s)", s.Mode),
+			"give the port of both services the same protocol"
+	}
+	return OK, "", ""
+}
+
+// encrypt tells how a client that does not speak the mesh's mTLS comes to.
+func encrypt(c speaker, s server) string {
 	switch {
 	case c.Mode == NoProxy:
-		mend = "give the client a sidecar, or make the port PERMISSIVE in " + s.Policy.name()
+		return "give the client a sidecar, or make the port PERMISSIVE in " + s.Policy.name()
 	case c.fromNamespace:
-		mend = fmt.Sprintf("give the whole namespace the mode PERMISSIVE in %s, or call the service by a DestinationRule with tls.mode ISTIO_MUTUAL", c.Policy.name())
+		return fmt.Sprintf("give the whole namespace the mode PERMISSIVE in %s, or call the service by a DestinationRule with tls.mode ISTIO_MUTUAL", c.Policy.name())
 	case c.passesThrough:
-		mend = "give every endpoint of the service a sidecar, or call the service by a DestinationRule with tls.mode ISTIO_MUTUAL"
+		return "give every endpoint of the service a sidecar, or call the service by a DestinationRule with tls.mode ISTIO_MUTUAL"
 	case c.Mode == Auto:
-		mend = "call the service by a DestinationRule with tls.mode ISTIO_MUTUAL, or make the port PERMISSIVE in " + s.Policy.name()
+		return "call the service by a DestinationRule with tls.mode ISTIO_MUTUAL, or make the port PERMISSIVE in " + s.Policy.name()
 	case c.Mode != networking.ClientTLSSettings_DISABLE.String():
-		mend = "set tls.mode to ISTIO_MUTUAL in " + c.Policy.name()
-	case c.Policy.kind() != "DestinationRule":
-		mend = "set enableAutoMtls to true in the mesh's settings, or call the service by a DestinationRule with tls.mode ISTIO_MUTUAL"
+		return "set tls.mode to ISTIO_MUTUAL in " + c.Policy.name()
+	case c.Policy.kind() == "DestinationRule":
+		return fmt.Sprintf("set tls.mode to ISTIO_MUTUAL in %s, or take tls out of it so that mTLS is automatic", c.Policy.name())
 	}
-	return Conflict, "the client sends plaintext; the server takes mTLS alone (STRICT)", mend
+	return "set enableAutoMtls to true in the mesh's settings, or call the service by a DestinationRule with tls.mode ISTIO_MUTUAL"
 }
 
 // meshMTLS needs a sidecar at the other end, whose certificate holds a name that the client takes.
