@@ -88,7 +88,8 @@ Addresses that only a cluster knows are made up, always the same for the same in
 			if err := os.MkdirAll(output, 0o755); err != nil {
 				return inputError(err)
 			}
-			written, patches, err := writeBootstraps(cmd.Context(), s, output, mesh, proxies, opts)
+			compiler := compile.New(mesh, opts)
+			written, patches, err := writeBootstraps(cmd.Context(), s, output, compiler, proxies)
 			for _, line := range written {
 				fmt.Fprint(s.Out, line)
 			}
@@ -101,7 +102,12 @@ Addresses that only a cluster knows are made up, always the same for the same in
 			findings := compile.NotCompiled(mesh, opts.Target)
 			if len(flags.proxies) == 0 {
 				// Only all proxies together can tell that a patch has no effect.
-				findings = append(findings, compile.PatchFindings(mesh, patches...)...)
+				external := loaded(cmd).Lint.External
+				report := compiler.JudgePatches(func(host string) bool { return external.HoldsHost(mesh, host) }, patches...)
+				findings = append(findings, report.Findings...)
+				for _, why := range report.Unchecked() {
+					fmt.Fprintf(s.Err, "meshc: not checked: %s: %s\n", compile.MatchedNothing, why)
+				}
 			}
 			return loadStatus(s, mesh, diag.Sort(findings)...)
 		},
@@ -114,8 +120,7 @@ Addresses that only a cluster knows are made up, always the same for the same in
 
 // writeBootstraps compiles the proxies and writes what comes out, and returns a line for each file that it wrote and what became of the
 // EnvoyFilters' patches, in the order of the proxies.
-func writeBootstraps(ctx context.Context, s Streams, dir string, mesh *model.Mesh, proxies []*model.Proxy, opts compile.Options) (lines []string, patches [][]compile.PatchUse, err error) {
-	compiler := compile.New(mesh, opts)
+func writeBootstraps(ctx context.Context, s Streams, dir string, compiler *compile.Compiler, proxies []*model.Proxy) (lines []string, patches [][]compile.PatchUse, err error) {
 	lines, patches = make([]string, len(proxies)), make([][]compile.PatchUse, len(proxies))
 	bar := newProgress(s, "compiled", len(proxies))
 	defer bar.end()

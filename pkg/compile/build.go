@@ -27,10 +27,11 @@ func (b *builder) build() *Configuration {
 		cfg.Listeners = b.sidecarListeners()
 		cfg.Routes = b.sidecarRoutes(cfg.Listeners)
 	}
+	b.patches.bare = b.proxy.Type == model.Sidecar && b.proxy.Assumed != "" || len(cfg.Listeners) == 0
 	cfg.Clusters = b.addKeyClusters(cfg.Clusters)
 	cfg.Routes = b.patchTables(cfg.Routes)
 	cfg.Listeners = b.patchListeners(cfg.Listeners)
-	cfg.ExtensionConfigs = append(b.wasmConfigs(), b.extensionConfigs()...)
+	cfg.ExtensionConfigs = append(b.wasmConfigs(), b.extensionConfigs(cfg.Listeners)...)
 	if b.target == Envoy {
 		b.inlineExtensions(cfg)
 	}

@@ -63,7 +63,7 @@ type Configuration struct {
 	ExtensionConfigs []*corev3.TypedExtensionConfig
 	// BootstrapPatches are merged, in order, into the bootstrap that holds all this.
 	BootstrapPatches []BootstrapPatch
-	// Patches tells what became of the EnvoyFilters' patches for this proxy, in the order in which they were applied; see PatchFindings.
+	// Patches tells what became of the EnvoyFilters' patches for this proxy, in the order in which they were applied; see JudgePatches.
 	Patches []PatchUse
 	// Removed are the listeners and clusters that patches took out.
 	Removed []Removed

@@ -8,9 +8,59 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/meshc/meshc/pkg/diag"
 )
+
+// extensionConfigs are the filter configurations that patches add, in order, for those filters that ask for theirs by name. istiod sends
+// none that nobody asks for.
+func (b *builder) extensionConfigs(listeners []*listenerv3.Listener) []*corev3.TypedExtensionConfig {
+	patches := b.patches.byTarget[networking.EnvoyFilter_EXTENSION_CONFIG]
+	if len(patches) == 0 {
+		return nil
+	}
+	asked := b.askedByName(listeners)
+	var out []*corev3.TypedExtensionConfig
+	for _, p := range patches {
+		if p.operation == networking.EnvoyFilter_Patch_ADD && asked[p.value.(*corev3.TypedExtensionConfig).GetName()] {
+			out = append(out, inserted[*corev3.TypedExtensionConfig](b, p))
+		}
+	}
+	return out
+}
+
+// askedByName are the names of the filters that ask for their configuration by name.
+func (b *builder) askedByName(listeners []*listenerv3.Listener) map[string]bool {
+	asked := map[string]bool{}
+	for _, l := range listeners {
+		for _, f := range l.GetListenerFilters() {
+			asked[f.GetName()] = asked[f.GetName()] || f.GetConfigDiscovery() != nil
+		}
+		for _, c := range append(slices.Clone(l.GetFilterChains()), l.GetDefaultFilterChain()) {
+			for _, f := range c.GetFilters() {
+				asked[f.GetName()] = asked[f.GetName()] || f.GetConfigDiscovery() != nil
+				for _, h := range b.managerOf(f).GetHttpFilters() {
+					asked[h.GetName()] = asked[h.GetName()] || h.GetConfigDiscovery() != nil
+				}
+			}
+		}
+	}
+	return asked
+}
+
+// managerOf is the HTTP connection manager in a filter, nil for any other.
+func (b *builder) managerOf(f *listenerv3.Filter) *hcmv3.HttpConnectionManager {
+	if f.GetName() != httpConnectionManagerName || f.GetTypedConfig() == nil {
+		return nil
+	}
+	inner, err := b.sources.Unpack(f.GetTypedConfig())
+	if err != nil {
+		return nil
+	}
+	manager, _ := inner.(*hcmv3.HttpConnectionManager)
+	return manager
+}
 
 // inlineExtensions gives filters that ask for their configuration by name that configuration: stock Envoy with a static bootstrap has nobody to
 // ask. A filter whose configuration is not there takes the default that it names, or is left out.
@@ -50,15 +100,8 @@ func (in *extensionInliner) listener(l *listenerv3.Listener) *listenerv3.Listene
 func (in *extensionInliner) chain(c *listenerv3.FilterChain) *listenerv3.FilterChain {
 	filters, changed := inline(in, c.GetFilters(), (*listenerv3.Filter).GetConfigDiscovery)
 	for i, f := range filters {
-		if f.GetName() != httpConnectionManagerName {
-			continue
-		}
-		inner, err := in.sources.Unpack(f.GetTypedConfig())
-		if err != nil {
-			continue
-		}
-		manager, ok := inner.(*hcmv3.HttpConnectionManager)
-		if !ok {
+		manager := in.managerOf(f)
+		if manager == nil {
 			continue
 		}
 		http, differs := inline(in, manager.GetHttpFilters(), (*hcmv3.HttpFilter).GetConfigDiscovery)

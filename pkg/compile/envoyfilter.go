@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 
@@ -31,9 +30,11 @@ type envoyPatch struct {
 	// value is nil for a removal.
 	value   proto.Message
 	version *regexp.Regexp
-	// invalid says why the patch is never applied; flaws what is left out of it or kept as it was written.
+	// invalid says why the patch is never applied.
 	invalid string
-	flaws   []string
+	// unknown says what of the value is left out; foreign are the types in it that are kept as they were written.
+	unknown string
+	foreign []string
 }
 
 // envoyFilters reads the EnvoyFilters of a mesh: their patches in the order in which istiod applies them to a proxy that all select. Lower
@@ -88,6 +89,7 @@ func newEnvoyPatch(f resource.Of[*networking.EnvoyFilter], i int, spec *networki
 		if patch.New(p.to) == nil {
 			p.invalid = "applyTo does not say what to remove"
 		}
+	case !p.supported():
 	default:
 		p.decode(spec)
 	}
@@ -101,13 +103,7 @@ func (p *envoyPatch) decode(spec *networking.EnvoyFilter_EnvoyConfigObjectPatch)
 		p.invalid = "the value cannot be read: " + err.Error()
 		return
 	}
-	p.value = d.Message
-	if d.Unknown != "" {
-		p.flaws = append(p.flaws, "Envoy does not know a part of the value, which is left out: "+d.Unknown)
-	}
-	for _, name := range d.Foreign {
-		p.flaws = append(p.flaws, "meshc has no definition of "+name+": it is kept as written and was not checked")
-	}
+	p.value, p.unknown, p.foreign = d.Message, d.Unknown, d.Foreign
 	if !patch.Merges(p.operation) {
 		if err := patch.Violation(p.value); err != nil {
 			p.invalid = "Envoy would refuse the value: " + err.Error()
@@ -130,11 +126,24 @@ type proxyPatches struct {
 	byTarget map[networking.EnvoyFilter_ApplyTo][]*envoyPatch
 	order    []*envoyPatch
 	uses     map[*envoyPatch]*PatchUse
+	// bare is PatchUse.Bare of all uses.
+	bare bool
 }
 
-// patchesFor picks those patches whose EnvoyFilter selects the proxy and whose own match does not rule it out.
+// patchesFor prepares the patches that are for the proxy.
 func (b *builder) patchesFor(all []*envoyPatch) *proxyPatches {
 	s := &proxyPatches{byTarget: map[networking.EnvoyFilter_ApplyTo][]*envoyPatch{}, uses: map[*envoyPatch]*PatchUse{}}
+	for _, p := range b.offered(all) {
+		s.byTarget[p.to] = append(s.byTarget[p.to], p)
+		s.order = append(s.order, p)
+		s.uses[p] = &PatchUse{Patch: p.from}
+	}
+	return s
+}
+
+// offered are those patches whose EnvoyFilter selects the proxy and whose own match does not rule it out.
+func (b *builder) offered(all []*envoyPatch) []*envoyPatch {
+	var out []*envoyPatch
 	var metadata map[string]string
 	for _, p := range all {
 		if p.invalid != "" || !b.selected(p.filter.Resource, p.filter.Spec.GetWorkloadSelector().GetLabels(), nil, p.filter.Spec.GetTargetRefs()) {
@@ -151,11 +160,9 @@ func (b *builder) patchesFor(all []*envoyPatch) *proxyPatches {
 				continue
 			}
 		}
-		s.byTarget[p.to] = append(s.byTarget[p.to], p)
-		s.order = append(s.order, p)
-		s.uses[p] = &PatchUse{Patch: p.from}
+		out = append(out, p)
 	}
-	return s
+	return out
 }
 
 // nodeMetadata is what the proxy tells istiod of itself, as far as YAML says it: the strings that proxy.metadata can ask for.
@@ -264,16 +271,5 @@ func edited[T proto.Message](b *builder, m T, edit func(T)) T {
 	out := patch.Shallow(m)
 	edit(out)
 	b.sources.Carry(m, out)
-	return out
-}
-
-// extensionConfigs are the filter configurations that patches add for filters that ask for theirs by name, in order.
-func (b *builder) extensionConfigs() []*corev3.TypedExtensionConfig {
-	var out []*corev3.TypedExtensionConfig
-	for _, p := range b.patches.byTarget[networking.EnvoyFilter_EXTENSION_CONFIG] {
-		if p.operation == networking.EnvoyFilter_Patch_ADD {
-			out = append(out, inserted[*corev3.TypedExtensionConfig](b, p))
-		}
-	}
 	return out
 }

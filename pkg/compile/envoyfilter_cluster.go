@@ -7,6 +7,7 @@ import (
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/meshc/meshc/pkg/compile/patch"
@@ -15,7 +16,8 @@ import (
 	"github.com/meshc/meshc/pkg/model"
 )
 
-// patchClusters merges into clusters, removes and adds them. A cluster that is added under a name that is taken is left out.
+// patchClusters merges into clusters, removes and adds them. A cluster that is added under a name that is taken is left out, which does no harm
+// where several EnvoyFilters bring the same one.
 func (b *builder) patchClusters(clusters []*clusterv3.Cluster) []*clusterv3.Cluster {
 	if len(b.patches.byTarget[networking.EnvoyFilter_CLUSTER]) == 0 {
 		return clusters
@@ -28,14 +30,19 @@ func (b *builder) patchClusters(clusters []*clusterv3.Cluster) []*clusterv3.Clus
 			out = append(out, c)
 		}
 	}
+	added := map[string]proto.Message{}
 	for _, p := range b.patches.byTarget[networking.EnvoyFilter_CLUSTER] {
-		if p.operation != networking.EnvoyFilter_Patch_ADD || !b.addsHere(p) {
+		if p.operation != networking.EnvoyFilter_Patch_ADD || !p.fits(b.proxy.Type) {
 			continue
 		}
-		if name := p.value.(*clusterv3.Cluster).GetName(); taken[name] {
+		name := p.value.(*clusterv3.Cluster).GetName()
+		switch {
+		case added[name] != nil && proto.Equal(added[name], p.value):
+			b.applied(p)
+		case taken[name]:
 			b.failed(p, "there is a cluster "+name+" already")
-		} else {
-			taken[name] = true
+		default:
+			taken[name], added[name] = true, p.value
 			out = append(out, inserted[*clusterv3.Cluster](b, p))
 		}
 	}

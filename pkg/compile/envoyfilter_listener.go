@@ -28,7 +28,11 @@ func (b *builder) patchListeners(listeners []*listenerv3.Listener) []*listenerv3
 		}
 	}
 	for _, p := range b.patches.byTarget[networking.EnvoyFilter_LISTENER] {
-		if p.operation == networking.EnvoyFilter_Patch_ADD && b.addsHere(p) {
+		switch {
+		case p.operation != networking.EnvoyFilter_Patch_ADD || !p.fits(b.proxy.Type):
+		case p.value.(*listenerv3.Listener).GetName() == "":
+			b.failed(p, "istiod leaves out a listener without a name")
+		default:
 			out = append(out, inserted[*listenerv3.Listener](b, p))
 		}
 	}
@@ -45,19 +49,6 @@ func (b *builder) contextOf(l *listenerv3.Listener) networking.EnvoyFilter_Patch
 	default:
 		return networking.EnvoyFilter_SIDECAR_OUTBOUND
 	}
-}
-
-// addsHere tells whether listeners and clusters that the patch adds are for this kind of proxy; with context ANY they are for each, once.
-func (b *builder) addsHere(p *envoyPatch) bool {
-	switch p.match.GetContext() {
-	case networking.EnvoyFilter_ANY:
-		return true
-	case networking.EnvoyFilter_GATEWAY:
-		return b.proxy.Type == model.Router
-	case networking.EnvoyFilter_SIDECAR_INBOUND, networking.EnvoyFilter_SIDECAR_OUTBOUND:
-		return b.proxy.Type == model.Sidecar
-	}
-	return false
 }
 
 // patchListener returns the listener as patched, nil where a patch removes it.
@@ -99,17 +90,18 @@ func (b *builder) patchListenerFilters(context networking.EnvoyFilter_PatchConte
 	return l
 }
 
-// patchChains patches each filter chain and adds chains. A chain without filters is none.
+// patchChains patches each filter chain and adds chains. A chain that comes without filters is none; one that patches leave without stays,
+// and closes its connections.
 func (b *builder) patchChains(context networking.EnvoyFilter_PatchContext, l *listenerv3.Listener) *listenerv3.Listener {
 	var gone []*removedChain
 	var chains []*listenerv3.FilterChain
 	patchOne := func(c *listenerv3.FilterChain) *listenerv3.FilterChain {
+		if len(c.GetFilters()) == 0 {
+			return nil
+		}
 		patched, by := b.patchChain(context, l, c)
 		if by != nil {
 			gone = append(gone, &removedChain{by, c})
-		}
-		if len(patched.GetFilters()) == 0 {
-			return nil
 		}
 		return patched
 	}
@@ -254,15 +246,8 @@ func (b *builder) patchNetworkFilter(context networking.EnvoyFilter_PatchContext
 			f = mergeFilter(b, p, f)
 		}
 	}
-	if f.GetName() != httpConnectionManagerName || f.GetTypedConfig() == nil {
-		return f
-	}
-	inner, err := b.sources.Unpack(f.GetTypedConfig())
-	if err != nil {
-		return f
-	}
-	manager, ok := inner.(*hcmv3.HttpConnectionManager)
-	if !ok {
+	manager := b.managerOf(f)
+	if manager == nil {
 		return f
 	}
 	patched := b.patchHTTPFilters(context, manager, func(p *envoyPatch) bool {

@@ -75,8 +75,8 @@ func (p *envoyPatch) networkFilter() (name string, ok bool) {
 }
 
 func (p *envoyPatch) httpFilter() (name string, ok bool) {
-	f := p.match.GetListener().GetFilterChain().GetFilter().GetSubFilter()
-	return f.GetName(), f != nil
+	name = p.match.GetListener().GetFilterChain().GetFilter().GetSubFilter().GetName()
+	return name, name != ""
 }
 
 // matchesTable tells whether the patch is for the route configuration or something in it. Of a sidecar's tables the name is the port;
@@ -173,7 +173,11 @@ func (p *envoyPatch) matchesCluster(c *clusterv3.Cluster) bool {
 	if m.GetName() != "" {
 		return m.GetName() == c.GetName()
 	}
-	direction, port, subset, host, _ := translate.SplitCluster(strings.ReplaceAll(c.GetName(), "_.", "|"))
+	name := c.GetName()
+	if strings.HasPrefix(name, "outbound_.") {
+		name = strings.ReplaceAll(name, "_.", "|")
+	}
+	direction, port, subset, host, _ := translate.SplitCluster(name)
 	hosts := []string{host}
 	if direction == "inbound" {
 		hosts = servicesOf(c)

@@ -11,6 +11,7 @@ import (
 	"github.com/meshc/meshc/pkg/compile"
 	"github.com/meshc/meshc/pkg/emit"
 	"github.com/meshc/meshc/pkg/emit/canonical"
+	"github.com/meshc/meshc/pkg/model"
 )
 
 // patchedWorld has one service with two workloads; client has none of its own.
@@ -184,12 +185,9 @@ func TestEnvoyFilter(t *testing.T) {
 			if diff := cmp.Diff(tt.want, changes(before, sketch(t, cfg))); diff != "" {
 				t.Errorf("the changes differ (-want +got):\n%s", diff)
 			}
-			var rules []string
-			for _, f := range compile.PatchFindings(mesh, cfg.Patches) {
-				rules = append(rules, f.Rule)
-			}
-			if silent := len(rules) == 0; silent != (tt.want != nil) {
-				t.Errorf("findings %v for a patch with %d changes", rules, len(tt.want))
+			report := judged(mesh, cfg)
+			if silent := len(report.Findings)+len(report.Undecided) == 0; silent != (tt.want != nil) {
+				t.Errorf("%+v for a patch with %d changes", report, len(tt.want))
 			}
 			if err := emit.Validate(cfg); err != nil {
 				t.Error(err)
@@ -239,7 +237,7 @@ func TestInvalidPatches(t *testing.T) {
 			mesh := loadText(t, withPatch(tt.patch))
 			cfg := compiled(t, mesh, "server.shop")
 			var got []string
-			for _, f := range compile.PatchFindings(mesh, cfg.Patches) {
+			for _, f := range judged(mesh, cfg).Findings {
 				got = append(got, f.Rule+" "+string(f.Severity))
 				if f.Location.Line == 0 || !strings.HasPrefix(f.Path, "spec.configPatches[0]") {
 					t.Errorf("the finding stands nowhere: %+v", f)
@@ -277,4 +275,9 @@ func TestPatchesAreRemembered(t *testing.T) {
 		return
 	}
 	t.Error("the cluster is gone")
+}
+
+// judged is what is said of the patches of a mesh in which one proxy was compiled.
+func judged(mesh *model.Mesh, cfg *compile.Configuration) compile.PatchReport {
+	return compile.New(mesh, compile.Options{Target: compile.IstioProxy}).JudgePatches(nil, cfg.Patches)
 }

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -153,7 +154,8 @@ func (b *builder) selected(r *resource.Resource, labels map[string]string, ref *
 	if len(refs) > 0 {
 		gateway := b.proxy.Labels["gateway.networking.k8s.io/gateway-name"]
 		return gateway != "" && slices.ContainsFunc(refs, func(ref *typev1beta1.PolicyTargetReference) bool {
-			return ref.GetKind() == "Gateway" && ref.GetName() == gateway
+			return ref.GetGroup() == "gateway.networking.k8s.io" && ref.GetKind() == "Gateway" && ref.GetName() == gateway &&
+				cmp.Or(ref.GetNamespace(), r.Namespace) == b.proxy.Namespace
 		})
 	}
 	return hasLabels(b.proxy.Labels, labels)

@@ -1,5 +1,6 @@
 // Package lint says what is wrong with a mesh: with each resource by itself (CUE schemas and the checks beside them, rules named
-// schema/…) and with what resources say of one another (rules in Rego, a folder each under rules/).
+// schema/…), with what resources say of one another (rules in Rego, a folder each under rules/), and with what EnvoyFilters do to the proxies
+// that they are for, which takes compiling those.
 //
 // Rules neither filter nor count nor print: suppression, severities and what lives outside the repository are settled here, once for
 // all of them, and the report says what was checked, assumed and not checked.
@@ -72,7 +73,11 @@ func Run(ctx context.Context, mesh *model.Mesh, opts Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	findings = levels.apply(slices.Concat(findings, single, across, compile.NotCompiled(mesh, compile.IstioProxy)))
+	patches, untried, elsewhere, err := patchFindings(ctx, mesh, opts.Config, levels, slices.Concat(findings, single, across))
+	if err != nil {
+		return nil, err
+	}
+	findings = levels.apply(slices.Concat(findings, single, across, patches, compile.NotCompiled(mesh, compile.IstioProxy)))
 	findings, err = suppress(mesh, opts.Config, findings)
 	if err != nil {
 		return nil, err
@@ -81,8 +86,8 @@ func Run(ctx context.Context, mesh *model.Mesh, opts Options) (*Report, error) {
 		complete(&findings[i])
 	}
 	report.Findings = diag.Sort(findings)
-	report.Summary.Assumed = assumed
-	report.Summary.Unchecked = append(report.Summary.Unchecked, chosen.unchecked...)
+	report.Summary.Assumed = assumed + elsewhere
+	report.Summary.Unchecked = slices.Concat(report.Summary.Unchecked, chosen.unchecked, untried)
 	report.Summary.Errors, report.Summary.Warnings, report.Summary.Infos = diag.Count(report.Findings)
 	return report, ctx.Err()
 }

@@ -112,13 +112,10 @@ func compileFindings(t testing.TB, files fs.FS, paths ...string) []diag.Finding 
 	mesh := load(t, files, paths...)
 	compiler := compile.New(mesh, compile.Options{})
 	var found []diag.Finding
-	var patches [][]compile.PatchUse
 	for _, p := range mesh.Proxies() {
-		cfg := compiler.Compile(p)
-		found = append(found, cfg.Findings...)
-		patches = append(patches, cfg.Patches)
+		found = append(found, compiler.Compile(p).Findings...)
 	}
-	return append(found, compile.PatchFindings(mesh, patches...)...)
+	return found
 }
 
 // TestEveryRuleIsExplained looks for the names of rules in the sources: each must have a folder, so that `meshc explain` knows it.

@@ -149,7 +149,7 @@ func semanticFindings(ctx context.Context, mesh *model.Mesh, chosen selection, e
 // holds tells whether a reference leads to what the configuration declares to live elsewhere.
 func (x External) holds(mesh *model.Mesh, ref engine.Reference) bool {
 	if ref.Host != "" {
-		return x.holdsHost(mesh, ref.Host)
+		return x.HoldsHost(mesh, ref.Host)
 	}
 	if slices.Contains(x.Namespaces, ref.Namespace) || ref.Kind == "Namespace" && slices.Contains(x.Namespaces, ref.Name) {
 		return true
@@ -164,7 +164,8 @@ func (x External) holds(mesh *model.Mesh, ref engine.Reference) bool {
 	return false
 }
 
-func (x External) holdsHost(mesh *model.Mesh, host string) bool {
+// HoldsHost tells whether a host lives outside the repository: it is declared, or that of a service which is or whose namespace is.
+func (x External) HoldsHost(mesh *model.Mesh, host string) bool {
 	if slices.ContainsFunc(x.Hosts, func(pattern string) bool { return model.HostMatches(pattern, host) }) {
 		return true
 	}

@@ -1,0 +1,123 @@
+package compile
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/meshc/meshc/pkg/model"
+	"github.com/meshc/meshc/pkg/model/resource"
+)
+
+// How many proxies TryPatches compiles. The bounds are numbers, not times, so that the answer is the same on every machine.
+const (
+	// firstTried proxies are tried for a patch whatever it does to them: it may be refused by some alone.
+	firstTried = 32
+	// mostTried bounds how many are compiled for all patches together, once the first of each were.
+	mostTried = 512
+)
+
+// TryPatches compiles proxies to see what the patches of EnvoyFilters do to them, on all cores, and returns what JudgePatches asks for. Only proxies that
+// a patch is for are compiled: all of them in a mesh of some dozens, a selection of equal distances in a large one, and more of those for
+// patches that did nothing so far. A mesh without EnvoyFilters costs nothing. It fails when the context ends.
+func (c *Compiler) TryPatches(ctx context.Context) ([][]PatchUse, error) {
+	if len(c.patches()) == 0 {
+		return nil, nil
+	}
+	cases := c.patchCases()
+	t := &patchTrial{compiler: c, proxies: c.mesh.Proxies(), tried: map[int]bool{}}
+	for _, p := range c.patches() {
+		if p.worthTrying() {
+			t.choose(spread(cases[p.from].fitting, firstTried))
+		}
+	}
+	if err := t.run(ctx, cases); err != nil {
+		return nil, err
+	}
+	for len(t.tried) < mostTried {
+		for _, p := range c.patches() {
+			if k := cases[p.from]; p.worthTrying() && k.applied == 0 && len(k.problems) == 0 {
+				t.choose(t.untried(k.fitting))
+			}
+		}
+		if len(t.chosen) == 0 {
+			break
+		}
+		if err := t.run(ctx, cases); err != nil {
+			return nil, err
+		}
+	}
+	return t.uses, nil
+}
+
+// worthTrying is false for patches of which it is known what they do without a proxy.
+func (p *envoyPatch) worthTrying() bool {
+	return p.invalid == "" && p.supported() && !p.lacksName() && p.match.GetContext() != networking.EnvoyFilter_WAYPOINT
+}
+
+// patchTrial tries patches on one batch of proxies after the other.
+type patchTrial struct {
+	compiler *Compiler
+	proxies  []*model.Proxy
+	// tried are the places of the proxies that were compiled or are chosen for the next batch.
+	tried  map[int]bool
+	chosen []int
+	uses   [][]PatchUse
+}
+
+func (t *patchTrial) choose(proxies []int) {
+	for _, i := range proxies {
+		if !t.tried[i] {
+			t.tried[i] = true
+			t.chosen = append(t.chosen, i)
+		}
+	}
+}
+
+// untried are the next proxies to try a patch on.
+func (t *patchTrial) untried(fitting []int) []int {
+	left := slices.DeleteFunc(slices.Clone(fitting), func(i int) bool { return t.tried[i] })
+	return spread(left, max(0, min(firstTried, mostTried-len(t.tried))))
+}
+
+// run compiles the proxies that were chosen and adds what the patches did to them.
+func (t *patchTrial) run(ctx context.Context, cases map[resource.Source]*patchCase) error {
+	batch := make([][]PatchUse, len(t.chosen))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(t.chosen)) {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(batch) {
+					return
+				}
+				batch[i] = t.compiler.Compile(t.proxies[t.chosen[i]]).Patches
+			}
+		})
+	}
+	wg.Wait()
+	for _, uses := range batch {
+		for _, u := range uses {
+			cases[u.Patch].add(u)
+		}
+	}
+	t.uses, t.chosen = append(t.uses, batch...), nil
+	return ctx.Err()
+}
+
+// spread returns at most n of the list, at equal distances.
+func spread(list []int, n int) []int {
+	if len(list) <= n {
+		return list
+	}
+	out := make([]int, 0, n)
+	for i := range n {
+		out = append(out, list[i*len(list)/n])
+	}
+	return out
+}
