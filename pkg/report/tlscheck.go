@@ -12,7 +12,7 @@ import (
 )
 
 // tlsColumns are the headings of the table of a TLS check.
-var tlsColumns = [...]string{"STATUS", "CLIENTS", "SERVICE", "CLIENT", "SERVER", "DESTINATION RULE", "PEER AUTHENTICATION"}
+var tlsColumns = [...]string{"STATUS", "SERVICE", "CLIENTS", "CLIENT", "SERVER", "DESTINATION RULE", "PEER AUTHENTICATION"}
 
 // TLSCheckText prints what clients and servers speak for people: a line for each way in which a port is met, then the conflicts one by one with
 // what would mend them, then counts.
@@ -85,7 +85,7 @@ func tlsCells(rows []tlscheck.Row, i int) [len(tlsColumns)]string {
 	}
 	client, authentication := tlsPolicy(row.Client.Policy, "DestinationRule"), tlsPolicy(row.Server.Policy, "PeerAuthentication")
 	cells := [len(tlsColumns)]string{
-		string(row.Status), row.Clients, serviceName(row), clientMode(row.Client), server, client, authentication,
+		string(row.Status), serviceName(row), row.Clients, clientMode(row.Client), server, client, authentication,
 	}
 	for i := range cells {
 		cells[i] = printable(cells[i])
@@ -156,8 +156,8 @@ func tlsConflict(out *bufio.Writer, p palette, row *tlscheck.Row) {
 	}
 	line("server", server)
 	line("why", row.Reason)
-	if row.Mend != "" {
-		line("fix", row.Mend)
+	if row.Fix != "" {
+		line("fix", row.Fix)
 	}
 }
 
@@ -193,37 +193,38 @@ func TLSCheckJSON(w io.Writer, r *tlscheck.Report, _ Options) error {
 	return enc.Encode(r)
 }
 
-// TLSCheckMarkdown prints tables for job summaries and comments: the conflicts with what would mend them, then all rows, at most 200 of each.
+// TLSCheckMarkdown prints tables for job summaries and comments: the conflicts with what would mend them, then the other rows, at most 200 in
+// all.
 func TLSCheckMarkdown(w io.Writer, r *tlscheck.Report, _ Options) error {
 	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, "### mTLS between clients and servers\n\n%s\n", cell(strings.Join(tlsSummary(r.Summary), " ")))
-	conflicts := 0
-	for i := range r.Rows {
+	fmt.Fprintf(out, "### TLS between clients and servers\n\n%s\n", cell(strings.Join(tlsSummary(r.Summary), " ")))
+	var conflicts, rest []int
+	for i, row := range r.Rows {
+		if row.Status == tlscheck.Conflict {
+			conflicts = append(conflicts, i)
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	shown := conflicts[:min(len(conflicts), mostRows)]
+	if len(shown) > 0 {
+		fmt.Fprint(out, "\n| Conflict | Clients | Client | Server | Why | Fix |\n| --- | --- | --- | --- | --- | --- |\n")
+	}
+	for _, i := range shown {
 		row := &r.Rows[i]
-		if row.Status != tlscheck.Conflict {
-			continue
-		}
-		if conflicts == 0 {
-			fmt.Fprint(out, "\n| Service | Clients | Client | Server | Why | Fix |\n| --- | --- | --- | --- | --- | --- |\n")
-		}
-		if conflicts++; conflicts > mostRows {
-			continue
-		}
-		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s |\n", codeSpan(serviceName(row)), cell(row.Clients), cell(clientMode(row.Client)+whoDecides(row.Client.Policy, "")),
-			cell(row.Server.Mode+whoDecides(row.Server.Policy, "")), cell(row.Reason), cell(row.Mend))
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s |\n", codeSpan(serviceName(row)), cell(row.Clients),
+			cell(clientMode(row.Client)+whoDecides(row.Client.Policy, "")), cell(row.Server.Mode+whoDecides(row.Server.Policy, "")), cell(row.Reason), cell(row.Fix))
 	}
-	if conflicts > mostRows {
-		fmt.Fprintf(out, "\n%d of %d conflicts shown.\n", mostRows, conflicts)
+	others := rest[:min(len(rest), mostRows-len(shown))]
+	if len(others) > 0 {
+		fmt.Fprint(out, "\n| | Service | Clients | Client | Server | DestinationRule | PeerAuthentication |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	}
-	if len(r.Rows) > conflicts {
-		fmt.Fprint(out, "\n| | Clients | Service | Client | Server | DestinationRule | PeerAuthentication |\n| --- | --- | --- | --- | --- | --- | --- |\n")
-		for i := range r.Rows[:min(len(r.Rows), mostRows)] {
-			c := tlsCells(r.Rows, i)
-			fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s |\n", c[0], cell(c[1]), codeSpan(c[2]), cell(c[3]), cell(c[4]), cell(c[5]), cell(c[6]))
-		}
-		if len(r.Rows) > mostRows {
-			fmt.Fprintf(out, "\n%d of %d rows shown.\n", mostRows, len(r.Rows))
-		}
+	for _, i := range others {
+		c := tlsCells(r.Rows, i)
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s |\n", c[0], codeSpan(c[1]), cell(c[2]), cell(c[3]), cell(c[4]), cell(c[5]), cell(c[6]))
+	}
+	if left := len(r.Rows) - len(shown) - len(others); left > 0 {
+		fmt.Fprintf(out, "\n%d of %d rows shown.\n", len(r.Rows)-left, len(r.Rows))
 	}
 	return out.Flush()
 }

@@ -188,7 +188,7 @@ func (v *Verdict) equal(o *Verdict) bool {
 func (v *Verdict) alike(o *Verdict) bool {
 	return v.Client.Mode == o.Client.Mode && v.Client.Sends == o.Client.Sends && v.Client.Why == o.Client.Why &&
 		samePolicy(v.Client.Policy, o.Client.Policy) && v.Server.Mode == o.Server.Mode && v.Server.Why == o.Server.Why &&
-		samePolicy(v.Server.Policy, o.Server.Policy) && v.Status == o.Status && v.Reason == o.Reason && v.Mend == o.Mend
+		samePolicy(v.Server.Policy, o.Server.Policy) && v.Status == o.Status && v.Reason == o.Reason && v.Fix == o.Fix
 }
 
 func (c *Checker) clientsOf(from []string) ([]client, error) {

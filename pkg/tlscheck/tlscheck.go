@@ -107,9 +107,9 @@ type Verdict struct {
 	// Workloads are those behind the port that the verdict is about, NAME.NAMESPACE, in order; none where the input holds none.
 	Workloads []string `json:"workloads"`
 	Status    Status   `json:"status"`
-	// Reason says in words why it is no plain OK, Mend what would help.
+	// Reason says in words why it is no plain OK, Fix what would mend it.
 	Reason string `json:"reason,omitempty"`
-	Mend   string `json:"mend,omitempty"`
+	Fix    string `json:"fix,omitempty"`
 }
 
 // Checker answers for one mesh. It is safe for concurrent use.
@@ -274,7 +274,7 @@ type verdicts struct {
 // add judges an endpoint; nil stands for those that are not known.
 func (v *verdicts) add(client speaker, s server, e *model.Endpoint) {
 	one := Verdict{Subset: v.subset, Client: client.Client, Server: s.Server, Workloads: []string{}}
-	one.Status, one.Reason, one.Mend = decide(client, s, e)
+	one.Status, one.Reason, one.Fix = decide(client, s, e)
 	i := slices.IndexFunc(v.all, func(o Verdict) bool { return o.alike(&one) })
 	if i < 0 {
 		i = len(v.all)

@@ -12,7 +12,7 @@ import (
 
 // decide tells whether what the client speaks is what the server takes, in words where it is no plain OK. The endpoint is nil where none is
 // known.
-func decide(c speaker, s server, e *model.Endpoint) (status Status, reason, mend string) {
+func decide(c speaker, s server, e *model.Endpoint) (status Status, reason, fix string) {
 	switch {
 	case s.Mode == Outside:
 		return Unknown, "what the server takes is not known: it is outside the mesh", ""
@@ -97,16 +97,16 @@ func ownTLS(c speaker, s server) (Status, string, string) {
 		return Unknown, "TLS goes to the application, which must end it: the server has no sidecar", ""
 	}
 	w, ok := s.meets(c.alpn)
-	mend := "set tls.mode to ISTIO_MUTUAL in " + c.Policy.name() + ", or take tls out of it so that mTLS is automatic"
+	fix := "set tls.mode to ISTIO_MUTUAL in " + c.Policy.name() + ", or take tls out of it so that mTLS is automatic"
 	switch {
 	case !ok:
-		return Conflict, fmt.Sprintf("the client sends TLS of its own (%s); the server's port takes plaintext HTTP and the mesh's mTLS alone (%s)", c.Mode, s.Mode), mend
+		return Conflict, fmt.Sprintf("the client sends TLS of its own (%s); the server's port takes plaintext HTTP and the mesh's mTLS alone (%s)", c.Mode, s.Mode), fix
 	case w.ends && c.Sends == TLS:
-		return Conflict, fmt.Sprintf("the client sends TLS without a certificate (%s); the server takes mTLS alone (%s)", c.Mode, s.Mode), mend
+		return Conflict, fmt.Sprintf("the client sends TLS without a certificate (%s); the server takes mTLS alone (%s)", c.Mode, s.Mode), fix
 	case w.ends:
 		return Unknown, "the server takes the client's own certificate only where the mesh's authority signed it for a workload of the mesh", ""
 	case w.http:
-		return Conflict, fmt.Sprintf("the client sends TLS of its own (%s); the server's port reads plaintext HTTP (%s)", c.Mode, s.Mode), mend
+		return Conflict, fmt.Sprintf("the client sends TLS of its own (%s); the server's port reads plaintext HTTP (%s)", c.Mode, s.Mode), fix
 	}
 	return Unknown, "TLS passes through the sidecar to the application, which must end it", ""
 }
@@ -118,7 +118,7 @@ func (p *Policy) kind() string {
 	return p.Resource.Kind
 }
 
-// name is how mends speak of a policy.
+// name is how fixes speak of a policy.
 func (p *Policy) name() string {
 	if p == nil {
 		return "its policy"
