@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,8 +28,12 @@ func TestDocumentationShowsRealOutput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	examples, err := filepath.Glob(filepath.Join(root, "examples/*/README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	blocks := 0
-	for _, file := range append(files, filepath.Join(root, "README.md")) {
+	for _, file := range slices.Concat(files, examples, []string{filepath.Join(root, "README.md")}) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -41,7 +46,8 @@ func TestDocumentationShowsRealOutput(t *testing.T) {
 			continue
 		}
 		if !golden.Update() {
-			t.Errorf("%s does not show what the commands print (-want +got; -update rewrites it):\n%s", filepath.Base(file), cmp.Diff(string(text), fresh))
+			name, _ := filepath.Rel(root, file)
+			t.Errorf("%s does not show what the commands print (-want +got; -update rewrites it):\n%s", name, cmp.Diff(string(text), fresh))
 		} else if err := os.WriteFile(file, []byte(fresh), 0o644); err != nil {
 			t.Fatal(err)
 		}
