@@ -194,7 +194,7 @@ func (b *clusterBuilder) describeInbound(c *clusterv3.Cluster, t inboundTarget) 
 	if first.Service != nil {
 		c.AltStatName = statName(c.Name, b.mesh.Settings.Mesh.GetInboundClusterStatName(), first.Service, first.Port, "", t.number)
 		fields := map[string]*structpb.Value{}
-		if rule := b.scope.DestinationRule(first.Service); rule != nil && rule.Spec.GetTrafficPolicy() != nil {
+		if rule := b.scope.InboundDestinationRule(first.Service); rule != nil && rule.Spec.GetTrafficPolicy() != nil {
 			full := policyOf(rule, first.Port)
 			policy.connectionPool, policy.retryBudget = full.connectionPool, full.retryBudget
 			fields["config"] = structpb.NewStringValue(translate.ConfigPath(rule.From[0].Resource))

@@ -8,6 +8,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	caresv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/network/dns_resolver/cares/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -24,9 +25,6 @@ const (
 	dnsJitter = 100 * time.Millisecond
 	// dnsQueries is after how many queries c-ares takes another UDP socket.
 	dnsQueries = 100
-	// persistentSession and persistentSessionHeader are labels of Services whose sessions outlive the draining of an endpoint.
-	persistentSession       = "istio.io/persistent-session"
-	persistentSessionHeader = "istio.io/persistent-session-header"
 )
 
 // outboundTarget is a port of a service, or of one subset of it, for which there is a cluster.
@@ -39,6 +37,8 @@ type outboundTarget struct {
 	subsetFrom resource.Source
 	policy     trafficPolicy
 	kind       clusterv3.Cluster_DiscoveryType
+	// looksUpNames is set where the service's names are resolved, even if a rule then has connections passed through.
+	looksUpNames bool
 	// sni is set for the clusters of a gateway in AUTO_PASSTHROUGH mode, which hands on TLS connections by their server name.
 	sni bool
 }
@@ -57,6 +57,7 @@ func (b *builder) outboundTargets(sni bool) iter.Seq[outboundTarget] {
 				}
 				t := outboundTarget{service: svc, port: port, rule: rule, policy: policyOf(rule, port), sni: sni}
 				t.kind = b.discoveryType(svc, t.policy.loadBalancer.value)
+				t.looksUpNames = svc.Resolution == model.DNSLB || svc.Resolution == model.DNSRoundRobinLB
 				if !yield(t) {
 					return
 				}
@@ -81,9 +82,11 @@ func (t outboundTarget) subsets() iter.Seq[outboundTarget] {
 			s := t
 			s.subset, s.subsetFrom = subset, t.rule.SubsetFrom[i]
 			s.policy = subsetPolicyOf(t.rule, subset, s.subsetFrom, t.port)
-			if passesThrough(subset.GetTrafficPolicy().GetLoadBalancer()) || passesThrough(s.policy.loadBalancer.value) {
+			own := passesThrough(subset.GetTrafficPolicy().GetLoadBalancer())
+			if own || passesThrough(s.policy.loadBalancer.value) {
 				s.kind = clusterv3.Cluster_ORIGINAL_DST
 			}
+			s.looksUpNames = s.looksUpNames && !own
 			if !yield(s) {
 				return
 			}
@@ -146,7 +149,7 @@ func (b *clusterBuilder) outboundCluster(t outboundTarget) *clusterv3.Cluster {
 		Name:                 name,
 		AltStatName:          statName(name, mesh.GetOutboundClusterStatName(), t.service, t.port, t.subsetName(), 0),
 		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: t.kind},
-		CommonLbConfig:       &clusterv3.Cluster_CommonLbConfig{HealthyPanicThreshold: translate.PanicThreshold(t.policy.outlierDetection.value)},
+		CommonLbConfig:       &clusterv3.Cluster_CommonLbConfig{HealthyPanicThreshold: panicThreshold(t)},
 		Metadata:             b.outboundMetadata(t),
 		Filters:              b.metadataExchangeFilters(),
 	}
@@ -157,7 +160,7 @@ func (b *clusterBuilder) outboundCluster(t outboundTarget) *clusterv3.Cluster {
 	if !b.setDiscovery(c, t) {
 		return nil
 	}
-	if t.subset == nil && !t.sni && keepsSessions(t.service) {
+	if t.subset == nil && !t.sni && t.service.KeepsSessions() {
 		c.CommonLbConfig.OverrideHostStatus = &corev3.HealthStatusSet{Statuses: []corev3.HealthStatus{
 			corev3.HealthStatus_HEALTHY, corev3.HealthStatus_DRAINING, corev3.HealthStatus_UNKNOWN, corev3.HealthStatus_DEGRADED,
 		}}
@@ -177,6 +180,14 @@ func (b *clusterBuilder) outboundCluster(t outboundTarget) *clusterv3.Cluster {
 	}
 	b.setHTTPOptions(c, protocol, pool, names, t.port.Source)
 	return c
+}
+
+// panicThreshold is never other than zero where endpoints are told that are not ready: in a panic Envoy would call these too.
+func panicThreshold(t outboundTarget) *typev3.Percent {
+	if t.service.Distribution() != model.AnyEndpoint {
+		return translate.PanicThreshold(nil)
+	}
+	return translate.PanicThreshold(t.policy.outlierDetection.value)
 }
 
 // setDiscovery writes where the endpoints come from, and reports whether there can be any.
@@ -202,24 +213,59 @@ func (b *clusterBuilder) setDiscovery(c *clusterv3.Cluster, t outboundTarget) bo
 			}
 		}
 		c.LoadAssignment = &endpointv3.ClusterLoadAssignment{ClusterName: c.Name, Endpoints: b.balance(endpoints, t, false)}
-		c.DnsLookupFamily = clusterv3.Cluster_V4_ONLY
-		if b.ipv6() {
-			c.DnsLookupFamily = clusterv3.Cluster_ALL
-		}
-		//lint:ignore SA1019 istiod writes these fields of the cluster.
-		c.DnsRefreshRate, c.DnsJitter, c.RespectDnsTtl = b.mesh.Settings.Mesh.GetDnsRefreshRate(), durationpb.New(dnsJitter), true
-		c.TypedDnsResolverConfig = &corev3.TypedExtensionConfig{
-			Name:        "envoy.network.dns_resolver.cares",
-			TypedConfig: b.sources.Pack(&caresv3.CaresDnsResolverConfig{UdpMaxQueries: wrapperspb.UInt32(dnsQueries)}),
-		}
+		b.setLookup(c)
 	case clusterv3.Cluster_ORIGINAL_DST:
-		if t.service.Resolution == model.Passthrough && !t.service.Kubernetes && t.port.TargetPort != 0 && t.port.TargetPort != t.port.Number {
+		if t.looksUpNames && len(b.localityEndpoints(t)) == 0 {
+			return false
+		}
+		if t.looksUpNames && b.target == IstioProxy {
+			// istiod leaves them there, and Envoy does not look at them.
+			b.setLookup(c)
+		}
+		if port := t.portOverride(); port != 0 {
 			c.LbConfig = &clusterv3.Cluster_OriginalDstLbConfig_{OriginalDstLbConfig: &clusterv3.Cluster_OriginalDstLbConfig{
-				UpstreamPortOverride: wrapperspb.UInt32(t.port.TargetPort),
+				UpstreamPortOverride: wrapperspb.UInt32(port),
 			}}
 		}
 	}
 	return true
+}
+
+// portOverride is the port that connections to a ServiceEntry with resolution NONE go to in place of the one that they were made to: the
+// targetPort, where it is written; else 0.
+func (t outboundTarget) portOverride() uint32 {
+	if t.service.Resolution != model.Passthrough || t.service.Kubernetes || t.service.Source.Resource == nil {
+		return 0
+	}
+	entry, ok := t.service.Source.Resource.Object.(*networking.ServiceEntry)
+	if !ok {
+		return 0
+	}
+	for _, p := range entry.GetPorts() {
+		if p.GetNumber() == t.port.Number {
+			return p.GetTargetPort()
+		}
+	}
+	return 0
+}
+
+// setLookup says how names are resolved.
+func (b *clusterBuilder) setLookup(c *clusterv3.Cluster) {
+	c.DnsLookupFamily = b.lookupFamily()
+	//lint:ignore SA1019 istiod writes these fields of the cluster.
+	c.DnsRefreshRate, c.DnsJitter, c.RespectDnsTtl = b.mesh.Settings.Mesh.GetDnsRefreshRate(), durationpb.New(dnsJitter), true
+	c.TypedDnsResolverConfig = &corev3.TypedExtensionConfig{
+		Name:        "envoy.network.dns_resolver.cares",
+		TypedConfig: b.sources.Pack(&caresv3.CaresDnsResolverConfig{UdpMaxQueries: wrapperspb.UInt32(dnsQueries)}),
+	}
+}
+
+// lookupFamily is the family of addresses that the proxy can connect to: that of its own.
+func (b *builder) lookupFamily() clusterv3.Cluster_DnsLookupFamily {
+	if b.ipv6() {
+		return clusterv3.Cluster_V6_ONLY
+	}
+	return clusterv3.Cluster_V4_ONLY
 }
 
 // firstEndpoint keeps one endpoint, nil where there is none: a name that is looked up once for all connections is all that Envoy takes in a LOGICAL_DNS cluster, and a
@@ -286,9 +332,4 @@ func (b *clusterBuilder) outboundMetadata(t outboundTarget) *corev3.Metadata {
 // originatesTLS tells whether the rule asks for TLS that is not the mesh's own.
 func originatesTLS(tls *networking.ClientTLSSettings) bool {
 	return tls.GetMode() == networking.ClientTLSSettings_SIMPLE || tls.GetMode() == networking.ClientTLSSettings_MUTUAL
-}
-
-// keepsSessions tells whether a Service asks that sessions go to the endpoint they began with, even while it drains.
-func keepsSessions(svc *model.Service) bool {
-	return svc.Labels[persistentSession] != "" || svc.Labels[persistentSessionHeader] != ""
 }

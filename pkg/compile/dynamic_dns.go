@@ -24,11 +24,7 @@ import (
 
 // dnsCache is the cache that filter and cluster share. Envoy refuses two of one name that are not alike.
 func (b *builder) dnsCache(svc *model.Service) *dfpcommonv3.DnsCacheConfig {
-	cache := &dfpcommonv3.DnsCacheConfig{Name: svc.Hostname + "_dfp_dns_cache", DnsLookupFamily: clusterv3.Cluster_V4_ONLY}
-	if b.ipv6() {
-		cache.DnsLookupFamily = clusterv3.Cluster_ALL
-	}
-	return cache
+	return &dfpcommonv3.DnsCacheConfig{Name: svc.Hostname + "_dfp_dns_cache", DnsLookupFamily: b.lookupFamily()}
 }
 
 // setDynamicDNS makes the cluster one of names that requests ask for.

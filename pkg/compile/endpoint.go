@@ -95,9 +95,9 @@ func weightOf(endpoints []*endpointv3.LbEndpoint) uint32 {
 // localityEndpoints are the endpoints of a target that the proxy is told, by locality.
 func (b *endpointBuilder) localityEndpoints(t outboundTarget) []*localityGroup {
 	groups := map[string]*localityGroup{}
-	mode := ruleTLSMode(t.rule, t.subset, t.port)
+	mode, takes := ruleTLSMode(t.rule, t.subset, t.port), b.taker(t)
 	for _, e := range b.mesh.Endpoints(t.service, t.port) {
-		if !t.takes(e) {
+		if !takes(e) {
 			continue
 		}
 		g := groups[e.Locality]
@@ -118,9 +118,28 @@ func (b *endpointBuilder) localityEndpoints(t outboundTarget) []*localityGroup {
 	return out
 }
 
-// takes tells whether an endpoint of the service is one of the target's.
-func (t outboundTarget) takes(e *model.Endpoint) bool {
-	return e.Ready && hasLabels(e.Labels, t.subset.GetLabels()) && (t.kind != clusterv3.Cluster_EDS || reachable(e))
+// taker returns the test whether an endpoint of the service is one that the proxy is told for the target.
+func (b *builder) taker(t outboundTarget) func(*model.Endpoint) bool {
+	nodeLocal, sessions := t.service.NodeLocal(), t.service.KeepsSessions()
+	// Who prefers near endpoints must know which of these are ill, to turn to the others.
+	unhealthy := t.service.Distribution() != model.AnyEndpoint
+	return func(e *model.Endpoint) bool {
+		switch {
+		case nodeLocal && e.Node != b.proxy.Node,
+			e.Health == model.Terminating,
+			e.Health == model.Unhealthy && !unhealthy,
+			drains(e) && !sessions:
+			return false
+		}
+		return hasLabels(e.Labels, t.subset.GetLabels()) && (t.kind != clusterv3.Cluster_EDS || reachable(e))
+	}
+}
+
+// drainingLabel is what somebody puts on a pod to have it left out before it ends.
+const drainingLabel = "istio.io/draining"
+
+func drains(e *model.Endpoint) bool {
+	return e.Health == model.Draining || e.Labels[drainingLabel] != ""
 }
 
 // reachable tells whether Envoy can connect to the address without resolving it: an IP, or a Unix domain socket.
@@ -160,7 +179,12 @@ func (b *endpointBuilder) lbEndpoint(e *model.Endpoint, mtls bool) *endpointv3.L
 		LoadBalancingWeight: wrapperspb.UInt32(max(1, e.Weight)),
 		Metadata:            b.endpointMetadata(b.workloadOf(e), mtls),
 	}
-	if watched(e.Source) {
+	switch {
+	case drains(e):
+		out.HealthStatus = corev3.HealthStatus_DRAINING
+	case e.Health == model.Unhealthy:
+		out.HealthStatus = corev3.HealthStatus_UNHEALTHY
+	case watched(e.Source):
 		out.HealthStatus = corev3.HealthStatus_HEALTHY
 	}
 	b.sources.Add(out, e.Source)

@@ -10,7 +10,6 @@ import (
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 	networking "istio.io/api/networking/v1alpha3"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/meshc/meshc/pkg/compile/translate"
 	"github.com/meshc/meshc/pkg/model"
@@ -19,22 +18,8 @@ import (
 // localitySetting is the locality setting in force for a target, and whether endpoints get priorities: only with outlier detection does
 // Envoy ever leave the first one, or where the Service itself asks for near endpoints.
 func (b *builder) localitySetting(t outboundTarget) (*networking.LocalityLoadBalancerSetting, bool) {
-	setting, failover := translate.LocalitySetting(t.policy.loadBalancer.value, trafficDistribution(t.service), b.mesh.Settings.Mesh.GetLocalityLbSetting())
+	setting, failover := translate.LocalitySetting(t.policy.loadBalancer.value, t.service.Distribution(), b.mesh.Settings.Mesh.GetLocalityLbSetting())
 	return setting, failover || t.policy.outlierDetection.value != nil
-}
-
-// trafficDistribution is what a Kubernetes Service asks for in its spec or, as before there was a field for it, in an annotation.
-func trafficDistribution(svc *model.Service) string {
-	if svc.Source.Resource == nil {
-		return ""
-	}
-	if a := svc.Source.Resource.Annotations["networking.istio.io/traffic-distribution"]; a != "" {
-		return a
-	}
-	if s, ok := svc.Source.Resource.Object.(*corev1.Service); ok && s.Spec.TrafficDistribution != nil {
-		return *s.Spec.TrafficDistribution
-	}
-	return ""
 }
 
 // balance gives the localities the weights or priorities that the locality setting asks for, seen from the proxy's own locality. byLabels
@@ -47,7 +32,7 @@ func (b *builder) balance(groups []*localityGroup, t outboundTarget, byLabels bo
 		priorities = nil
 	}
 	var out []*endpointv3.LocalityLbEndpoints
-	if byLabels && len(priorities) > 0 && len(b.proxy.Labels) > 0 {
+	if byLabels && len(priorities) > 0 && len(b.topologyLabels()) > 0 {
 		out = b.splitByLabels(groups, priorities)
 	} else {
 		for _, g := range groups {
@@ -197,14 +182,23 @@ func (b *builder) splitByLabels(groups []*localityGroup, labels []string) []*end
 // labelPriority is 0 for an endpoint with all labels as the proxy has them (or as the setting writes them, label=value), and the larger the
 // earlier the first difference comes.
 func (b *builder) labelPriority(e *model.Endpoint, labels []string) uint32 {
+	own := b.topologyLabels()
 	for i, label := range labels {
 		name, want, given := strings.Cut(label, "=")
 		if !given {
-			want = b.proxy.Labels[name]
+			want = own[name]
 		}
 		if want != e.Labels[name] {
 			return uint32(len(labels) - i)
 		}
 	}
 	return 0
+}
+
+// topologyLabels are the proxy's labels with those of where it is.
+func (b *builder) topologyLabels() map[string]string {
+	if b.proxy.Located != nil {
+		return b.proxy.Located
+	}
+	return b.proxy.Labels
 }

@@ -1,10 +1,11 @@
 package compile
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	networking "istio.io/api/networking/v1alpha3"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/model"
@@ -43,13 +44,21 @@ func fieldGaps(mesh *model.Mesh) []diag.Finding {
 			findings = append(findings, leftOut(rule.Resource, path, effect))
 		})
 	}
-	for _, svc := range model.All[*corev1.Service](mesh) {
-		if p := svc.Spec.Spec.InternalTrafficPolicy; p != nil && *p == corev1.ServiceInternalTrafficPolicyLocal {
-			findings = append(findings, leftOut(svc.Resource, "spec.internalTrafficPolicy",
-				"istiod gives a proxy the endpoints on its own node alone, which the bootstraps do not tell from the others"))
+	for _, svc := range mesh.Services() {
+		if svc.NodeLocal() && nodesUnknown(mesh, svc) {
+			findings = append(findings, leftOut(svc.Source.Resource, "spec.internalTrafficPolicy",
+				"istiod gives a proxy the endpoints on its own node alone, and the input does not say which pods share a node"))
 		}
 	}
 	return findings
+}
+
+// nodesUnknown tells whether some endpoint of a service may be on any node.
+func nodesUnknown(mesh *model.Mesh, svc *model.Service) bool {
+	return slices.ContainsFunc(svc.Ports, func(port *model.Port) bool {
+		endpoints := mesh.Endpoints(svc, port)
+		return len(endpoints) == 0 || slices.ContainsFunc(endpoints, func(e *model.Endpoint) bool { return e.Node == "" })
+	})
 }
 
 // settingLeftOut is the finding about a field of MeshConfig, at the last place that the settings come from.

@@ -35,7 +35,7 @@ spec:
 		"defaultConfig.connectionSettings of MeshConfig is not compiled: listeners keep Istio's own limits and timeouts",
 		"defaultTrafficPolicy of MeshConfig is not compiled: clusters without a DestinationRule keep Istio's own defaults",
 		"serviceEntryVisibility of MeshConfig is not compiled: exportTo alone decides who sees a ServiceEntry",
-		"spec.internalTrafficPolicy of Service shop/near is not compiled: istiod gives a proxy the endpoints on its own node alone, which the bootstraps do not tell from the others",
+		"spec.internalTrafficPolicy of Service shop/near is not compiled: istiod gives a proxy the endpoints on its own node alone, and the input does not say which pods share a node",
 		"spec.subsets[0].trafficPolicy.connectionPool.http.http2KeepAlive of DestinationRule shop/near is not compiled: connections send no HTTP/2 PINGs",
 		"spec.subsets[0].trafficPolicy.retryBudget.budgetInterval of DestinationRule shop/near is not compiled: the budget counts the requests that are under way",
 		"spec.subsets[0].trafficPolicy.loadBalancer.zoneAwareLbSetting of DestinationRule shop/near is not compiled: endpoints in the proxy's own zone get no preference beyond that of localityLbSetting",

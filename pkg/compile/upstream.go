@@ -79,9 +79,9 @@ func (c *Compiler) Upstreams(p *model.Proxy) iter.Seq[Upstream] {
 // the client chose. Those behind another network's gateways take the mesh's mTLS alone.
 func (b *endpointBuilder) upstreamEndpoints(t outboundTarget) []UpstreamEndpoint {
 	var out []UpstreamEndpoint
-	mode := ruleTLSMode(t.rule, t.subset, t.port)
+	mode, takes := ruleTLSMode(t.rule, t.subset, t.port), b.taker(t)
 	for _, e := range b.mesh.Endpoints(t.service, t.port) {
-		if !t.takes(e) && t.kind != clusterv3.Cluster_ORIGINAL_DST {
+		if !takes(e) && t.kind != clusterv3.Cluster_ORIGINAL_DST {
 			continue
 		}
 		mtls := b.speaksMTLS(e, mode)
@@ -143,6 +143,9 @@ func (c *Compiler) UpstreamKey(p *model.Proxy) string {
 		if r.Namespace == p.Namespace && model.Selects(r.Spec.GetWorkloadSelector().GetMatchLabels(), p.Labels) {
 			name(r.Resource, "")
 		}
+	}
+	if slices.ContainsFunc(b.scope.Services, (*model.Service).NodeLocal) {
+		key = append(key, p.Node)
 	}
 	for _, patch := range b.patches.byTarget[networking.EnvoyFilter_CLUSTER] {
 		name(patch.from.Resource, patch.from.Path)

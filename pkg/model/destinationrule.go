@@ -165,14 +165,21 @@ func (t *ruleTable) exportedTo(client, owner, host string) []*DestinationRule {
 
 // pick chooses among rules of several selectors: one whose selector picks the proxy, else the one for all.
 func pickRule(rules []*DestinationRule, p *Proxy) *DestinationRule {
-	var forAll *DestinationRule
 	for _, d := range rules {
 		selector := d.Spec.GetWorkloadSelector()
-		if selector == nil {
-			forAll = d
-		} else if d.Namespace() == p.Namespace && Selects(selector.GetMatchLabels(), p.Labels) {
+		if selector != nil && d.Namespace() == p.Namespace && Selects(selector.GetMatchLabels(), p.Labels) {
 			return d
 		}
 	}
-	return forAll
+	return ruleForAll(rules)
+}
+
+// ruleForAll is the rule without a selector, the last one of several.
+func ruleForAll(rules []*DestinationRule) *DestinationRule {
+	for _, d := range slices.Backward(rules) {
+		if d.Spec.GetWorkloadSelector() == nil {
+			return d
+		}
+	}
+	return nil
 }

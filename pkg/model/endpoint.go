@@ -80,7 +80,7 @@ func (m *Mesh) kubernetesEndpoints(s *Service, out map[string][]*Endpoint) {
 	switch {
 	case len(t.slices[key]) > 0:
 		for _, r := range t.slices[key] {
-			m.sliceEndpoints(r, out)
+			m.sliceEndpoints(s, r, out)
 		}
 	case t.legacy[key].Resource != nil:
 		m.legacyEndpoints(t.legacy[key], out)
@@ -92,9 +92,9 @@ func (m *Mesh) kubernetesEndpoints(s *Service, out map[string][]*Endpoint) {
 	}
 }
 
-func (m *Mesh) sliceEndpoints(r resource.Of[*discoveryv1.EndpointSlice], out map[string][]*Endpoint) {
+func (m *Mesh) sliceEndpoints(s *Service, r resource.Of[*discoveryv1.EndpointSlice], out map[string][]*Endpoint) {
 	for i, e := range r.Spec.Endpoints {
-		ready := e.Conditions.Ready == nil || *e.Conditions.Ready
+		health := healthOf(s, e.Conditions)
 		for _, address := range e.Addresses {
 			node, zone := "", ""
 			if e.NodeName != nil {
@@ -104,7 +104,7 @@ func (m *Mesh) sliceEndpoints(r resource.Of[*discoveryv1.EndpointSlice], out map
 				zone = *e.Zone
 			}
 			base := m.addressEndpoint(r.Namespace, address, e.TargetRef, node, zone)
-			base.Ready, base.Source = ready, r.At(resource.Index("endpoints", i))
+			base.Ready, base.Health, base.Source = health == Healthy, health, r.At(resource.Index("endpoints", i))
 			for _, p := range r.Spec.Ports {
 				if p.Port == nil || p.Protocol != nil && *p.Protocol == corev1.ProtocolUDP {
 					continue
@@ -119,6 +119,20 @@ func (m *Mesh) sliceEndpoints(r resource.Of[*discoveryv1.EndpointSlice], out map
 	}
 }
 
+// healthOf reads the conditions of an endpoint. One that is about to end drains where its service keeps sessions.
+func healthOf(s *Service, c discoveryv1.EndpointConditions) Health {
+	orTrue := func(v *bool) bool { return v == nil || *v }
+	switch {
+	case orTrue(c.Ready):
+		return Healthy
+	case s.KeepsSessions() && orTrue(c.Serving) && orTrue(c.Terminating):
+		return Draining
+	case c.Terminating != nil && *c.Terminating:
+		return Terminating
+	}
+	return Unhealthy
+}
+
 func (m *Mesh) legacyEndpoints(r resource.Of[*corev1.Endpoints], out map[string][]*Endpoint) {
 	for i, subset := range r.Spec.Subsets {
 		add := func(a corev1.EndpointAddress, ready bool) {
@@ -128,6 +142,9 @@ func (m *Mesh) legacyEndpoints(r resource.Of[*corev1.Endpoints], out map[string]
 			}
 			base := m.addressEndpoint(r.Namespace, a.IP, a.TargetRef, node, "")
 			base.Ready, base.Source = ready, r.At(resource.Index("subsets", i))
+			if !ready {
+				base.Health = Unhealthy
+			}
 			for _, p := range subset.Ports {
 				out[p.Name] = append(out[p.Name], base.onPort(uint32(p.Port)))
 			}
@@ -189,24 +206,30 @@ func (m *Mesh) podEndpoint(p *pod) *Endpoint {
 // describe adds what istiod adds to every endpoint's labels: where it is.
 func (m *Mesh) describe(e *Endpoint, labels map[string]string, node string) *Endpoint {
 	t := m.endpoints()
+	e.Node = node
 	if e.Network == "" {
 		e.Network = t.networks.of(e.Address, labels)
 	}
+	e.Labels = located(labels, e.Locality, t.clusterID, e.Network, node)
+	return e
+}
+
+// located adds to labels where something is, for failoverPriority to look at.
+func located(labels map[string]string, locality, cluster, network, node string) map[string]string {
 	out := make(map[string]string, len(labels)+5)
 	for k, v := range labels {
 		out[k] = v
 	}
-	region, zone, subzone := SplitLocality(e.Locality)
+	region, zone, subzone := SplitLocality(locality)
 	for k, v := range map[string]string{
 		corev1.LabelTopologyRegion: region, corev1.LabelTopologyZone: zone, "topology.istio.io/subzone": subzone,
-		"topology.istio.io/cluster": t.clusterID, networkLabel: e.Network, corev1.LabelHostname: node,
+		"topology.istio.io/cluster": cluster, networkLabel: network, corev1.LabelHostname: node,
 	} {
 		if v != "" {
 			out[k] = v
 		}
 	}
-	e.Labels = out
-	return e
+	return out
 }
 
 // spiffe is the identity of a service account.

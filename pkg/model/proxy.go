@@ -24,6 +24,11 @@ type Proxy struct {
 	Network        string            `json:"network,omitempty"`
 	// Assumed says why meshc made the proxy up, "" for one that the input describes.
 	Assumed string `json:"assumed,omitempty"`
+	// Node is the Kubernetes node that the proxy runs on, "" where that is not known.
+	Node string `json:"-"`
+	// Located are the labels together with those of where the proxy is, which failoverPriority compares with those of endpoints. Nil for
+	// proxies from the proxies file, whose labels are complete.
+	Located map[string]string `json:"-"`
 	// Source is the workload, the Gateway whose selector asks for it, or nothing for one from the proxies file.
 	Source resource.Source `json:"-"`
 	// Annotations of the pod, where known (proxy.istio.io/config, traffic.sidecar.istio.io/…).

@@ -41,7 +41,7 @@ func (m *Mesh) completeProxies() []*Proxy {
 			}
 		}
 		if own != nil {
-			p.Source, p.Annotations = own.At(""), own.Annotations
+			p.Source, p.Annotations, p.Node = own.At(""), own.Annotations, own.Spec.Spec.NodeName
 			if p.Locality == "" {
 				p.Locality = m.podLocality(own.labels, own.Spec.Spec.NodeName)
 			}
@@ -106,7 +106,8 @@ func (m *Mesh) workloadProxy(w *Workload) *Proxy {
 	default:
 		base = m.workloadEndpoint(w)
 	}
-	p.Locality, p.Network = base.Locality, base.Network
+	p.Locality, p.Network, p.Node = base.Locality, base.Network, base.Node
+	p.Located = located(p.Labels, p.Locality, m.Settings.ClusterID, p.Network, p.Node)
 	return p
 }
 

@@ -111,16 +111,30 @@ type scopeKey struct {
 	sidecar   *resource.Resource
 }
 
+// InboundDestinationRule returns the rule from which the proxy takes settings for calls to itself as one of the service's workloads, nil if
+// there is none: DestinationRule without those for some workloads, which say how these call others.
+func (s *Scope) InboundDestinationRule(svc *Service) *DestinationRule {
+	if svc == nil {
+		return nil
+	}
+	return ruleForAll(s.rulesOf(svc))
+}
+
 // DestinationRule returns the rule that the proxy uses for the service, nil if there is none: looked for in the proxy's namespace, then the
 // service's, then the root namespace, most specific host first.
 func (s *Scope) DestinationRule(svc *Service) *DestinationRule {
 	if svc == nil {
 		return nil
 	}
+	return pickRule(s.rulesOf(svc), s.Proxy)
+}
+
+// rulesOf are the rules for a service, one for each workload selector.
+func (s *Scope) rulesOf(svc *Service) []*DestinationRule {
 	if seen := s.services[svc.Hostname]; seen != nil && seen.Namespace == svc.Namespace {
-		return pickRule(s.rules[svc.Hostname], s.Proxy)
+		return s.rules[svc.Hostname]
 	}
-	return pickRule(s.mesh.rulesFor(s.Proxy.Namespace, svc), s.Proxy)
+	return s.mesh.rulesFor(s.Proxy.Namespace, svc)
 }
 
 // VirtualServicesFor returns those bound to a gateway ("NAMESPACE/NAME") that the proxy's namespace may see, in istiod's order: those

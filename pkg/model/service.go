@@ -91,7 +91,7 @@ type Service struct {
 	Selector map[string]string
 	// ExportTo holds namespaces, "*", "." (as the own namespace) or "~"; already defaulted from MeshConfig.
 	ExportTo map[string]bool
-	// SubjectAltNames are those that a ServiceEntry asks for.
+	// SubjectAltNames are those that a ServiceEntry asks for, or that a Service's annotations name.
 	SubjectAltNames []string
 	// Assumed says why meshc made the service up (a gateway that an IstioOperator installs), "" for one that the input holds.
 	Assumed string
@@ -142,10 +142,27 @@ type Endpoint struct {
 	// HostName and SubDomain are set for pods of a StatefulSet behind a headless service.
 	HostName  string
 	SubDomain string
-	// Ready is false for endpoints that an EndpointSlice lists as not ready.
+	// Ready is false for endpoints that an EndpointSlice lists as not ready; Health then says in what way.
 	Ready  bool
+	Health Health
+	// Node is the Kubernetes node that the endpoint runs on, "" where that is not known.
+	Node   string
 	Source resource.Source
 }
+
+// Health is what an EndpointSlice says of an endpoint.
+type Health int
+
+const (
+	// Healthy endpoints are ready.
+	Healthy Health = iota
+	// Unhealthy ones are not, and nothing says that they are about to end.
+	Unhealthy
+	// Draining ones are about to end and still serve the sessions that they have.
+	Draining
+	// Terminating ones are about to end.
+	Terminating
+)
 
 // identity tells services apart whose ports a Sidecar may have narrowed.
 func (s *Service) identity() serviceKey { return serviceKey{s.Hostname, s.Namespace} }

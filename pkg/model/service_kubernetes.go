@@ -26,6 +26,8 @@ func (m *Mesh) kubernetesService(r resource.Of[*corev1.Service], madeUp map[stri
 		ExportTo:   exportSet(splitList(r.Annotations[exportToAnnotation]), m.Settings.Mesh.GetDefaultServiceExportTo()),
 		Source:     r.At(""),
 		created:    r.Created,
+
+		SubjectAltNames: m.annotatedAccounts(r.Annotations, r.Namespace),
 	}
 	switch {
 	case spec.Type == corev1.ServiceTypeExternalName:

@@ -6,6 +6,8 @@ import (
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/meshc/meshc/pkg/model"
 )
 
 // defaultRingSize is the smallest ring where a rule names no size: Envoy's own default, written out as istiod does.
@@ -15,10 +17,14 @@ const defaultRingSize = 1024
 // changes the type of the cluster, is the caller's business.
 // (https://istio.io/latest/docs/reference/config/networking/destination-rule/#LoadBalancerSettings)
 func SetLoadBalancer(c *clusterv3.Cluster, lb *networking.LoadBalancerSettings) {
+	setSimple(c, lb)
 	if hash := lb.GetConsistentHash(); hash != nil {
+		// A table without a size leaves the slow start that istiod writes for any load balancer; Envoy does not look at it.
 		setConsistentHash(c, hash)
-		return
 	}
+}
+
+func setSimple(c *clusterv3.Cluster, lb *networking.LoadBalancerSettings) {
 	switch lb.GetSimple() {
 	case networking.LoadBalancerSettings_RANDOM:
 		c.LbPolicy = clusterv3.Cluster_RANDOM
@@ -85,7 +91,7 @@ func slowStart(lb *networking.LoadBalancerSettings) *clusterv3.Cluster_SlowStart
 // LocalitySetting is the locality setting in force: the rule's, or else that of the Service's trafficDistribution, or else the mesh's; nil
 // where it is switched off. failover is true where endpoints are given priorities even without outlier detection.
 // (https://istio.io/latest/docs/reference/config/networking/destination-rule/#LocalityLoadBalancerSetting)
-func LocalitySetting(lb *networking.LoadBalancerSettings, distribution string, mesh *networking.LocalityLoadBalancerSetting) (setting *networking.LocalityLoadBalancerSetting, failover bool) {
+func LocalitySetting(lb *networking.LoadBalancerSettings, distribution model.Distribution, mesh *networking.LocalityLoadBalancerSetting) (setting *networking.LocalityLoadBalancerSetting, failover bool) {
 	if rule := lb.GetLocalityLbSetting(); rule != nil {
 		return enabled(rule), false
 	}
@@ -104,12 +110,12 @@ func enabled(s *networking.LocalityLoadBalancerSetting) *networking.LocalityLoad
 
 // distributionPriorities are the labels in which an endpoint should be like the proxy, the most important first, for a Service's
 // trafficDistribution; nil for one that asks for nothing.
-func distributionPriorities(distribution string) []string {
+func distributionPriorities(distribution model.Distribution) []string {
 	near := []string{"topology.istio.io/network", "topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"}
 	switch distribution {
-	case "PreferClose", "PreferSameZone":
+	case model.SameZone:
 		return near
-	case "PreferSameNode":
+	case model.SameNode:
 		return append(near, "kubernetes.io/hostname")
 	}
 	return nil

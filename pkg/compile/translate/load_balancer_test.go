@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshc/meshc/pkg/compile/translate"
+	"github.com/meshc/meshc/pkg/model"
 )
 
 func loadBalancerYAML(t *testing.T, text string) *networking.LoadBalancerSettings {
@@ -62,6 +63,11 @@ func TestSetLoadBalancer(t *testing.T) {
 			"maglev", `{consistentHash: {useSourceIp: true, maglev: {tableSize: 65537}}}`,
 			`{lbPolicy: MAGLEV, maglevLbConfig: {tableSize: 65537}}`,
 		},
+		{
+			"maglev of any size with warm-up, which istiod writes for the policy that is replaced", `{consistentHash: {useSourceIp: true, maglev: {}}, warmup: {duration: 30s}}`,
+			`{lbPolicy: MAGLEV, leastRequestLbConfig: {slowStartConfig: {slowStartWindow: 30s,
+				aggression: {defaultValue: 1, runtimeKey: "("}, minWeightPercent: {value: 10}}}}`,
+		},
 		{"maglev of any size", `{consistentHash: {useSourceIp: true, maglev: {}}}`, `{lbPolicy: MAGLEV}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -85,19 +91,24 @@ func TestSetLoadBalancer(t *testing.T) {
 func TestLocalitySetting(t *testing.T) {
 	mesh := loadBalancerYAML(t, `{localityLbSetting: {enabled: true}}`).GetLocalityLbSetting()
 	for _, tt := range []struct {
-		name, rule, distribution string
-		want                     string
-		failover, weighted       bool
+		name, rule         string
+		distribution       model.Distribution
+		want               string
+		failover, weighted bool
 	}{
-		{"mesh", `{simple: RANDOM}`, "", `{enabled: true}`, false, false},
-		{"rule", `{localityLbSetting: {distribute: [{from: r1, to: {r2: 100}}]}}`, "PreferClose", `{distribute: [{from: r1, to: {r2: 100}}]}`, false, true},
-		{"switched off by the rule", `{localityLbSetting: {enabled: false}}`, "", "", false, false},
+		{"mesh", `{simple: RANDOM}`, model.AnyEndpoint, `{enabled: true}`, false, false},
+		{"rule", `{localityLbSetting: {distribute: [{from: r1, to: {r2: 100}}]}}`, model.SameZone, `{distribute: [{from: r1, to: {r2: 100}}]}`, false, true},
+		{"switched off by the rule", `{localityLbSetting: {enabled: false}}`, model.AnyEndpoint, "", false, false},
 		{
-			"asked for by the Service", "", "PreferClose",
+			"asked for by the Service", "", model.SameZone,
 			`{enabled: true, failoverPriority: [topology.istio.io/network, topology.kubernetes.io/region, topology.kubernetes.io/zone, topology.istio.io/subzone]}`,
 			true, true,
 		},
-		{"asked for in a word nobody knows", "", "Sideways", `{enabled: true}`, false, false},
+		{
+			"the same node asked for", "", model.SameNode,
+			`{enabled: true, failoverPriority: [topology.istio.io/network, topology.kubernetes.io/region, topology.kubernetes.io/zone, topology.istio.io/subzone, kubernetes.io/hostname]}`,
+			true, true,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, failover := translate.LocalitySetting(loadBalancerYAML(t, tt.rule), tt.distribution, mesh)

@@ -84,8 +84,8 @@ func retryOn(in string) (string, []uint32) {
 	}
 	on := strings.Join(conditions, ",")
 	if len(codes) > 0 && !strings.Contains(on, retriableStatusCode) {
-		conditions = append(conditions, retriableStatusCode)
-		on = strings.Join(conditions, ",")
+		// Where there are codes alone a comma comes first, as in istiod. Envoy passes over it.
+		on += "," + retriableStatusCode
 	}
 	return on, codes
 }

@@ -57,7 +57,7 @@ numRetries: 1`,
 			name: "status codes alone",
 			in:   `{attempts: 1, retryOn: "503"}`,
 			want: elsewhere + `
-retryOn: retriable-status-codes
+retryOn: ",retriable-status-codes"
 retriableStatusCodes: [503]
 numRetries: 1`,
 		},
