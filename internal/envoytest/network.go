@@ -37,6 +37,17 @@ func Dial(network Network, address string) (net.Conn, error) {
 	return conn, err
 }
 
+// DialFrom is Dial from one of the network's own addresses.
+func DialFrom(network Network, source, address string) (net.Conn, error) {
+	var conn net.Conn
+	dialer := net.Dialer{Timeout: 5 * time.Second, LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}}
+	err := network.Do(func() (err error) {
+		conn, err = dialer.Dial("tcp4", address)
+		return err
+	})
+	return conn, err
+}
+
 // Listen listens within the network.
 func Listen(network Network, address string) (net.Listener, error) {
 	var l net.Listener

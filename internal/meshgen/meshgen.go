@@ -92,6 +92,8 @@ type generator struct {
 	rand      *rand.Rand
 	size      Size
 	documents []Document
+	// keys are those with which tokens are verified, "" for a key of nobody's.
+	keys string
 
 	names     []string
 	in        []service

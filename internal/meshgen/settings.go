@@ -37,6 +37,11 @@ func (g *generator) meshConfig() {
 			)
 		}},
 	)
+	g.meshSettings(settings)
+}
+
+// meshSettings adds the settings as the ConfigMap that the installation holds.
+func (g *generator) meshSettings(settings object) {
 	text, err := yaml.Marshal(settings)
 	if err != nil {
 		panic(err)

@@ -68,7 +68,8 @@ type Call struct {
 	Source string `json:"source"`
 	// SourceIP is the caller's address as the proxy sees it, "" for one that no rule is about.
 	SourceIP string `json:"sourceIP"`
-	// Claims are those of a valid token in the Authorization header, signed by whom its iss names.
+	// Claims are those of a valid token in the Authorization header, signed by whom its iss names. A token may also stand, whole, wherever the
+	// request holds one; then its signature counts, where the configuration holds the keys.
 	Claims map[string]any `json:"claims"`
 }
 

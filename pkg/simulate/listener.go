@@ -35,6 +35,8 @@ type connection struct {
 	protocols  []string
 	// decrypted tells that the filter chain ended the client's TLS.
 	decrypted bool
+	// certificate tells that the client was asked for a certificate and has one.
+	certificate bool
 }
 
 func (s *Simulator) addListener(l *listenerv3.Listener) {

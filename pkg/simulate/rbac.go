@@ -174,7 +174,7 @@ func (s *Simulator) principal(p *rbacv3.Principal) check {
 
 // authenticatedCheck is about the name in the caller's certificate: without one nothing matches.
 func authenticatedCheck(authenticated *rbacv3.Principal_Authenticated) check {
-	hasCertificate := func(w *walk) bool { return w.connection.decrypted && w.call.TLS == MTLS }
+	hasCertificate := func(w *walk) bool { return w.connection.certificate }
 	if authenticated.GetPrincipalName() == nil {
 		return hasCertificate
 	}

@@ -3,13 +3,16 @@
 //
 // A Simulator is made once for a configuration and then asked for any number of calls: virtual hosts are indexed by domain and matchers
 // compiled the first time that a call needs them. Files are named for the step of the walk that they hold: listener.go, filterchain.go, tls.go,
-// network.go, request.go, authorize.go (with rbac.go, token.go and client.go), virtualhost.go, route.go, redirect.go.
+// network.go, request.go, authorize.go (with rbac.go, client.go and token*.go), virtualhost.go, route.go, redirect.go.
 package simulate
 
 import (
+	"time"
+
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	jwtv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/jwt_authn/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -22,6 +25,9 @@ type Options struct {
 	// Mesh resolves callers that are named as workloads (NAME.NAMESPACE) to their identities, and the hosts of outbound calls without an
 	// address to those of their services; nil knows neither.
 	Mesh *model.Mesh
+	// Time is when the calls are made: tokens that they bear may have expired by then. The zero value looks at no token's times, so that the
+	// answer does not depend on when it is asked for.
+	Time time.Time
 }
 
 // Simulator answers calls to one proxy. It is not safe for concurrent use, as the configuration's source map is not.
@@ -35,6 +41,8 @@ type Simulator struct {
 	tables     map[*routev3.RouteConfiguration]*routeTable
 	clusters   map[string]proto.Message
 	ruleSets   map[*rbacv3.RBAC]*ruleSet
+	keySets    map[*jwtv3.JwtProvider]*keySet
+	now        time.Time
 }
 
 // New returns a simulator of the proxy. The configuration should be compiled for the target istio-proxy where the answer is to be held
@@ -50,6 +58,8 @@ func New(cfg *compile.Configuration, opts Options) *Simulator {
 		tables:     map[*routev3.RouteConfiguration]*routeTable{},
 		clusters:   map[string]proto.Message{},
 		ruleSets:   map[*rbacv3.RBAC]*ruleSet{},
+		keySets:    map[*jwtv3.JwtProvider]*keySet{},
+		now:        opts.Time,
 	}
 	for _, l := range cfg.Listeners {
 		s.addListener(l)

@@ -30,6 +30,12 @@ func (w *walk) terminateTLS(chain *listenerv3.FilterChain) bool {
 		w.step(StageTLS, parts, "TLS ends here; no client certificate is required")
 		return true
 	}
+	if !context.GetRequireClientCertificate().GetValue() && context.GetCommonTlsContext().GetValidationContextType() == nil {
+		// Envoy asks for no certificate that it could not look at.
+		w.step(StageTLS, parts, "TLS ends here; the client is not asked for a certificate")
+		return true
+	}
+	w.connection.certificate = true
 	if name := w.identity(); name != "" && !acceptsPeer(context.GetCommonTlsContext(), name) {
 		w.step(StageTLS, parts, "the name in the client's certificate is refused: %s", name)
 		w.fail(MTLSError)

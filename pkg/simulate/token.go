@@ -11,10 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-const (
-	jwtFilterName = "envoy.filters.http.jwt_authn"
-	bearer        = "Bearer "
-)
+const jwtFilterName = "envoy.filters.http.jwt_authn"
 
 // verdict is what a requirement says of a request's token, from the best to the worst.
 type verdict int
@@ -131,46 +128,62 @@ func (t *tokenReader) any(requirements []*jwtv3.JwtRequirement) verdict {
 	return worst
 }
 
-// provider holds the token against what one provider vouches for, and passes on what the provider says of it.
+// provider holds the tokens that one provider looks for against what it vouches for, and passes on what it says of them. All that it finds must
+// be in order; Envoy begins with the last.
 func (t *tokenReader) provider(p *jwtv3.JwtProvider, audiences []string) verdict {
-	if !t.hasToken() || !looksAt(p) {
+	t.request.sanitize(p)
+	found := t.tokens(p)
+	if len(found) == 0 {
 		return missing
-	}
-	if len(t.call.Claims) == 0 {
-		return invalid
-	}
-	claims, err := structpb.NewStruct(t.call.Claims)
-	if err != nil {
-		t.step(StageFilter, by(p), "the claims are none that a token could hold: %v", err)
-		return invalid
-	}
-	if issuer := claims.GetFields()["iss"].GetStringValue(); p.GetIssuer() != "" && issuer != p.GetIssuer() {
-		return unknownIssuer
 	}
 	if audiences == nil {
 		audiences = p.GetAudiences()
 	}
-	if len(audiences) > 0 && !meantFor(claims.GetFields()["aud"], audiences) {
-		return wrongAudience
+	for _, token := range slices.Backward(found) {
+		claims, payload, v := t.verify(p, token, audiences)
+		if v != accepted {
+			return v
+		}
+		t.step(StageFilter, by(p), "the token of %s is accepted", p.GetIssuer())
+		t.passOn(p, claims, payload)
+		if !p.GetForward() {
+			t.request.remove(token)
+		}
 	}
-	t.step(StageFilter, by(p), "the token of %s is accepted", p.GetIssuer())
-	t.passOn(p, claims)
 	return accepted
 }
 
-// hasToken tells whether the request bears a token: one that the call describes, or whatever its Authorization header holds.
-func (t *tokenReader) hasToken() bool {
-	return len(t.call.Claims) > 0 || strings.HasPrefix(t.request.headers["authorization"], bearer)
+// verify looks at a token in Envoy's order: its form, its issuer, its times, its audience, its signature. The payload is as the token has it.
+func (t *tokenReader) verify(p *jwtv3.JwtProvider, token locatedToken, audiences []string) (claims *structpb.Struct, payload string, v verdict) {
+	parsed, why := t.parse(token)
+	if why == "" {
+		claims = parsed.claims
+		if issuer := claims.GetFields()["iss"].GetStringValue(); p.GetIssuer() != "" && issuer != p.GetIssuer() {
+			return nil, "", unknownIssuer
+		}
+		why = parsed.outOfTime(t.sim.now, p)
+	}
+	if why == "" && len(audiences) > 0 && !meantFor(claims.GetFields()["aud"], audiences) {
+		return nil, "", wrongAudience
+	}
+	if why == "" && !parsed.described {
+		why = t.sim.keySet(p).unverified(parsed)
+	}
+	if why != "" {
+		t.step(StageFilter, by(p), "the token in %s %s", token, why)
+		return nil, "", invalid
+	}
+	return claims, parsed.payload, accepted
 }
 
-// looksAt tells whether a provider looks for tokens in the Authorization header, as it does unless it is told other places.
-func looksAt(p *jwtv3.JwtProvider) bool {
-	if len(p.GetFromHeaders())+len(p.GetFromParams())+len(p.GetFromCookies()) == 0 {
-		return true
+// hasToken tells whether the request bears a token in any place where one of the providers looks for it.
+func (t *tokenReader) hasToken() bool {
+	for _, name := range slices.Sorted(maps.Keys(t.config.GetProviders())) {
+		if len(t.tokens(t.config.GetProviders()[name])) > 0 {
+			return true
+		}
 	}
-	return slices.ContainsFunc(p.GetFromHeaders(), func(h *jwtv3.JwtHeader) bool {
-		return strings.EqualFold(h.GetName(), "authorization") && strings.TrimSpace(h.GetValuePrefix()) == strings.TrimSpace(bearer)
-	})
+	return false
 }
 
 // meantFor tells whether one of a token's audiences is among those of a provider. Envoy compares them without scheme and final slash.
@@ -189,7 +202,7 @@ func meantFor(claim *structpb.Value, audiences []string) bool {
 }
 
 // passOn leaves claims where policies, routes and the upstream look for them.
-func (t *tokenReader) passOn(p *jwtv3.JwtProvider, claims *structpb.Struct) {
+func (t *tokenReader) passOn(p *jwtv3.JwtProvider, claims *structpb.Struct, payload string) {
 	r := t.request
 	if key := p.GetPayloadInMetadata(); key != "" {
 		payload := &structpb.Struct{Fields: maps.Clone(claims.GetFields())}
@@ -214,8 +227,8 @@ func (t *tokenReader) passOn(p *jwtv3.JwtProvider, claims *structpb.Struct) {
 			r.headers[strings.ToLower(c.GetHeaderName())] = value
 		}
 	}
-	if !p.GetForward() {
-		delete(r.headers, "authorization")
+	if name := p.GetForwardPayloadHeader(); name != "" {
+		r.headers[strings.ToLower(name)] = payload
 	}
 }
 
