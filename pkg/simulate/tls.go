@@ -22,7 +22,7 @@ func (w *walk) terminateTLS(chain *listenerv3.FilterChain) bool {
 	}
 	w.connection.decrypted = true
 	if w.call.TLS != MTLS {
-		if context.GetRequireClientCertificate().GetValue() {
+		if requiresCertificate(context) {
 			w.step(StageTLS, parts, "a client certificate is required and the client has none")
 			w.fail(MTLSError)
 			return false
@@ -45,13 +45,27 @@ func (w *walk) terminateTLS(chain *listenerv3.FilterChain) bool {
 	return true
 }
 
+// requiresCertificate tells whether clients without a certificate are refused: where that is said, and where certificates are held against
+// names or digests, which none has none of.
+func requiresCertificate(context *tlsv3.DownstreamTlsContext) bool {
+	v := validationOf(context.GetCommonTlsContext())
+	//lint:ignore SA1019 istiod writes this field.
+	names := len(v.GetMatchSubjectAltNames()) + len(v.GetMatchTypedSubjectAltNames())
+	return context.GetRequireClientCertificate().GetValue() || names+len(v.GetVerifyCertificateHash())+len(v.GetVerifyCertificateSpki()) > 0
+}
+
+// validationOf is what the context itself says of peers' certificates; secrets may say more.
+func validationOf(context *tlsv3.CommonTlsContext) *tlsv3.CertificateValidationContext {
+	if v := context.GetValidationContext(); v != nil {
+		return v
+	}
+	return context.GetCombinedValidationContext().GetDefaultValidationContext()
+}
+
 // acceptsPeer tells whether a certificate with the URI name passes the name checks of a TLS context. A context that validates nothing, or names
 // nothing, takes any.
 func acceptsPeer(context *tlsv3.CommonTlsContext, name string) bool {
-	validation := context.GetValidationContext()
-	if validation == nil {
-		validation = context.GetCombinedValidationContext().GetDefaultValidationContext()
-	}
+	validation := validationOf(context)
 	//lint:ignore SA1019 istiod writes this field.
 	old := validation.GetMatchSubjectAltNames()
 	typed := validation.GetMatchTypedSubjectAltNames()
