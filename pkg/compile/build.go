@@ -38,7 +38,9 @@ func (b *builder) build() *Configuration {
 	cfg.BootstrapPatches = b.bootstrapPatches()
 	cfg.Patches, cfg.Removed = b.patchUses(), b.removed
 	cfg.Secrets = b.secrets()
-	cfg.Findings = diag.Sort(append(cfg.Findings, b.notCompiled()...))
+	statistics, statsFindings := b.statistics()
+	cfg.Statistics = statistics
+	cfg.Findings = diag.Sort(slices.Concat(cfg.Findings, b.notCompiled(), statsFindings))
 	slices.SortStableFunc(cfg.Clusters, func(x, y *clusterv3.Cluster) int { return cmp.Compare(x.Name, y.Name) })
 	slices.SortStableFunc(cfg.Endpoints, func(x, y *endpointv3.ClusterLoadAssignment) int {
 		return cmp.Compare(x.ClusterName, y.ClusterName)

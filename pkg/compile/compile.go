@@ -61,6 +61,8 @@ type Configuration struct {
 	Secrets     []*tlsv3.Secret
 	// ExtensionConfigs are the configurations of filters that ask for theirs by name (ECDS), in the order in which they were added.
 	ExtensionConfigs []*corev3.TypedExtensionConfig
+	// Statistics are what the bootstrap says of Envoy's own statistics.
+	Statistics Statistics
 	// BootstrapPatches are merged, in order, into the bootstrap that holds all this.
 	BootstrapPatches []BootstrapPatch
 	// Patches tells what became of the EnvoyFilters' patches for this proxy, in the order in which they were applied; see JudgePatches.

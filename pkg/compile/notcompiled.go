@@ -50,6 +50,7 @@ func NotCompiled(mesh *model.Mesh, target Target) []diag.Finding {
 	if target != IstioProxy {
 		findings = append(findings, withoutAgent(mesh, nil)...)
 	}
+	findings = append(findings, proxyConfigGaps(mesh, target)...)
 	findings = append(findings, fieldGaps(mesh)...)
 	return diag.Sort(findings)
 }
@@ -106,7 +107,7 @@ func (b *builder) notCompiled() []diag.Finding {
 			return slices.ContainsFunc(b.extensions, func(own trafficExtension) bool { return own.from == e.from })
 		})...)
 	}
-	return diag.Sort(append(findings, b.telemetryGaps()...))
+	return diag.Sort(slices.Concat(findings, b.telemetryGaps(), b.proxyConfigGaps()))
 }
 
 func kindOf(mesh *model.Mesh, key string) []*resource.Resource {

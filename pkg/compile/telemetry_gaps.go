@@ -1,9 +1,7 @@
 package compile
 
 import (
-	"cmp"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 
@@ -85,55 +83,6 @@ func settingsGaps(mesh *model.Mesh) []diag.Finding {
 	if settings.Mesh.GetEnableEnvoyAccessLogService() && config.GetEnvoyAccessLogService().GetAddress() == "" {
 		findings = append(findings, gap(settings.Source("enableEnvoyAccessLogService"),
 			"enableEnvoyAccessLogService is not compiled for proxies whose ProxyConfig has no envoyAccessLogService.address: Envoy refuses to log to a service that it does not know"))
-	}
-	switch config.GetTracing().GetTracer().(type) {
-	case *meshconfig.Tracing_Lightstep_, *meshconfig.Tracing_OpenCensusAgent_, *meshconfig.Tracing_Stackdriver_:
-		findings = append(findings, gap(settings.Source("defaultConfig.tracing"),
-			"the tracer of defaultConfig.tracing is not compiled: Envoy no longer has it; name a provider of kind opentelemetry in a Telemetry"))
-	}
-	if len(config.GetExtraStatTags()) > 0 {
-		findings = append(findings, gap(settings.Source("defaultConfig.extraStatTags"),
-			"defaultConfig.extraStatTags is not compiled: statistics in the bootstraps have Envoy's own tags"))
-	}
-	if config.GetProxyStatsMatcher() != nil {
-		findings = append(findings, gap(settings.Source("defaultConfig.proxyStatsMatcher"),
-			"defaultConfig.proxyStatsMatcher is not compiled: the bootstraps keep all of Envoy's statistics"))
-	}
-	if len(config.GetRuntimeValues()) > 0 {
-		findings = append(findings, gap(settings.Source("defaultConfig.runtimeValues"),
-			"defaultConfig.runtimeValues is not compiled: the bootstraps have Istio's defaults"))
-	}
-	if config.GetConcurrency() != nil {
-		findings = append(findings, gap(settings.Source("defaultConfig.concurrency"),
-			"defaultConfig.concurrency is not compiled: it is a flag of Envoy's command line (--concurrency), not of its bootstrap"))
-	}
-	return append(findings, addressGaps(settings)...)
-}
-
-// addressGaps are the services that ProxyConfig names by an address that cannot be read, and what of them is left out.
-func addressGaps(settings model.Settings) []diag.Finding {
-	config := settings.Mesh.GetDefaultConfig()
-	var findings []diag.Finding
-	for _, s := range []struct{ field, address string }{
-		{"tracing", cmp.Or(config.GetTracing().GetZipkin().GetAddress(), config.GetTracing().GetDatadog().GetAddress())},
-		{"envoyAccessLogService", config.GetEnvoyAccessLogService().GetAddress()},
-		{"envoyMetricsService", config.GetEnvoyMetricsService().GetAddress()},
-		{"statsdUdpAddress", config.GetStatsdUdpAddress()},
-	} {
-		if _, port, err := net.SplitHostPort(s.address); s.address != "" && (err != nil || port == "") {
-			findings = append(findings, gap(settings.Source("defaultConfig."+s.field),
-				fmt.Sprintf("defaultConfig.%s is not compiled: %q is no HOST:PORT", s.field, s.address)))
-		}
-	}
-	for _, field := range []string{"envoyAccessLogService", "envoyMetricsService"} {
-		service := config.GetEnvoyAccessLogService()
-		if field == "envoyMetricsService" {
-			service = config.GetEnvoyMetricsService()
-		}
-		if service.GetTcpKeepalive() != nil {
-			findings = append(findings, gap(settings.Source("defaultConfig."+field),
-				fmt.Sprintf("defaultConfig.%s.tcpKeepalive is not compiled: the system's own settings apply", field)))
-		}
 	}
 	return findings
 }

@@ -40,9 +40,6 @@ func Bootstrap(cfg *compile.Configuration) ([]byte, error) {
 	return out, nil
 }
 
-// adminPort is where Istio's proxies serve Envoy's admin interface.
-const adminPort = 15000
-
 // assembly puts one bootstrap together.
 type assembly struct {
 	cfg       *compile.Configuration
@@ -84,11 +81,18 @@ func (a *assembly) bootstrap() *bootstrapv3.Bootstrap {
 	static.Clusters = sorted(clusters, (*clusterv3.Cluster).GetName)
 	out := &bootstrapv3.Bootstrap{
 		Node:            node(a.cfg),
-		Admin:           &bootstrapv3.Admin{Address: socketAddress("127.0.0.1", adminPort)},
+		Admin:           &bootstrapv3.Admin{Address: socketAddress(a.localhost(), a.adminPort())},
 		StaticResources: static,
-		LayeredRuntime:  layeredRuntime(a.cfg.Target),
+		LayeredRuntime:  layeredRuntime(a.cfg),
+
+		StatsConfig:        a.cfg.Statistics.Config,
+		StatsFlushInterval: a.cfg.Statistics.FlushInterval,
+	}
+	if d := a.cfg.Statistics.EvictionInterval; d != nil {
+		out.StatsEviction = &bootstrapv3.Bootstrap_StatsEvictionInterval{StatsEvictionInterval: d}
 	}
 	a.observe(out)
+	a.serveAdmin(out)
 	for _, p := range a.cfg.BootstrapPatches {
 		out = patch.Merge{ReplaceLists: p.ReplaceLists, Copied: a.copied}.Into(out, p.Value).(*bootstrapv3.Bootstrap)
 	}

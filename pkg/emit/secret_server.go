@@ -23,6 +23,7 @@ func (a *assembly) referenced() []*clusterv3.Cluster {
 	}
 	return []*clusterv3.Cluster{{
 		Name:                 secretServer,
+		AltStatName:          secretServer + ";",
 		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
 		LoadAssignment:       &endpointv3.ClusterLoadAssignment{ClusterName: secretServer},
 		TypedExtensionProtocolOptions: map[string]*anypb.Any{

@@ -39,28 +39,29 @@ const (
 func (a *assembly) observe(b *bootstrapv3.Bootstrap) {
 	config := a.cfg.ProxyConfig
 	tracing := config.GetTracing()
-	add := func(name, address string, tls *networking.ClientTLSSettings, http2 bool) bool {
+	add := func(name, address string, tls *networking.ClientTLSSettings, http2 bool, keepalive *tcpKeepalive) bool {
 		cluster := a.serviceCluster(name, address, tls, http2)
 		if cluster != nil {
+			cluster.UpstreamConnectionOptions = kept(keepalive)
 			b.StaticResources.Clusters = sorted(append(b.StaticResources.Clusters, cluster), (*clusterv3.Cluster).GetName)
 		}
 		return cluster != nil
 	}
-	if z := tracing.GetZipkin(); z != nil && add(zipkinCluster, z.GetAddress(), tracing.GetTlsSettings(), false) {
+	if z := tracing.GetZipkin(); z != nil && add(zipkinCluster, z.GetAddress(), tracing.GetTlsSettings(), false, nil) {
 		b.Tracing = a.tracer("envoy.tracers.zipkin", &tracev3.ZipkinConfig{
 			CollectorCluster: zipkinCluster, CollectorEndpoint: "/api/v2/spans", CollectorEndpointVersion: tracev3.ZipkinConfig_HTTP_JSON,
 			TraceId_128Bit: true, SharedSpanContext: wrapperspb.Bool(false),
 		})
 	}
-	if d := tracing.GetDatadog(); d != nil && add(datadogCluster, d.GetAddress(), tracing.GetTlsSettings(), false) {
+	if d := tracing.GetDatadog(); d != nil && add(datadogCluster, d.GetAddress(), tracing.GetTlsSettings(), false, nil) {
 		b.Tracing = a.tracer("envoy.tracers.datadog", &tracev3.DatadogConfig{
 			CollectorCluster: datadogCluster, ServiceName: model.ServiceCluster(a.cfg.Proxy, config),
 		})
 	}
 	if s := config.GetEnvoyAccessLogService(); s != nil {
-		add(compile.AccessLogServiceCluster, s.GetAddress(), s.GetTlsSettings(), true)
+		add(compile.AccessLogServiceCluster, s.GetAddress(), s.GetTlsSettings(), true, s.GetTcpKeepalive())
 	}
-	if s := config.GetEnvoyMetricsService(); s != nil && add(metricsServiceCluster, s.GetAddress(), s.GetTlsSettings(), true) {
+	if s := config.GetEnvoyMetricsService(); s != nil && add(metricsServiceCluster, s.GetAddress(), s.GetTlsSettings(), true, s.GetTcpKeepalive()) {
 		b.StatsSinks = append(b.StatsSinks, a.statsSink("envoy.stat_sinks.metrics_service", &metricsv3.MetricsServiceConfig{
 			TransportApiVersion: corev3.ApiVersion_V3,
 			GrpcService: &corev3.GrpcService{TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{
@@ -94,9 +95,10 @@ func (a *assembly) serviceCluster(name, address string, tls *networking.ClientTL
 	}
 	c := &clusterv3.Cluster{
 		Name:                 name,
+		AltStatName:          name + ";",
 		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS},
 		RespectDnsTtl:        true,
-		DnsLookupFamily:      clusterv3.Cluster_V4_ONLY,
+		DnsLookupFamily:      a.lookupFamily(),
 		ConnectTimeout:       durationpb.New(time.Second),
 		LoadAssignment: &endpointv3.ClusterLoadAssignment{ClusterName: name, Endpoints: []*endpointv3.LocalityLbEndpoints{{
 			LbEndpoints: []*endpointv3.LbEndpoint{{HostIdentifier: &endpointv3.LbEndpoint_Endpoint{
@@ -116,6 +118,33 @@ func (a *assembly) serviceCluster(name, address string, tls *networking.ClientTL
 		c.TransportSocket = socket
 	}
 	return c
+}
+
+func (a *assembly) lookupFamily() clusterv3.Cluster_DnsLookupFamily {
+	if a.ipv6() {
+		return clusterv3.Cluster_V6_ONLY
+	}
+	return clusterv3.Cluster_V4_ONLY
+}
+
+type tcpKeepalive = networking.ConnectionPoolSettings_TCPSettings_TcpKeepalive
+
+// kept keeps idle connections alive as asked; nil leaves that to the system.
+func kept(settings *tcpKeepalive) *clusterv3.UpstreamConnectionOptions {
+	if settings == nil {
+		return nil
+	}
+	out := &corev3.TcpKeepalive{}
+	if n := settings.GetProbes(); n > 0 {
+		out.KeepaliveProbes = wrapperspb.UInt32(n)
+	}
+	if d := settings.GetTime(); d != nil {
+		out.KeepaliveTime = wrapperspb.UInt32(uint32(d.GetSeconds()))
+	}
+	if d := settings.GetInterval(); d != nil {
+		out.KeepaliveInterval = wrapperspb.UInt32(uint32(d.GetSeconds()))
+	}
+	return &clusterv3.UpstreamConnectionOptions{TcpKeepalive: out}
 }
 
 // overHTTP2 are the options of a cluster that speaks gRPC.

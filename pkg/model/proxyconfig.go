@@ -2,7 +2,9 @@ package model
 
 import (
 	"cmp"
+	"slices"
 
+	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/proto"
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	networkingv1beta1 "istio.io/api/networking/v1beta1"
@@ -21,22 +23,97 @@ const proxyConfigAnnotation = "proxy.istio.io/config"
 // (https://istio.io/latest/docs/reference/config/networking/proxy-config/)
 func (m *Mesh) ProxyConfigOf(p *Proxy) *meshconfig.ProxyConfig {
 	out := proto.CloneOf(m.Settings.Mesh.GetDefaultConfig())
+	for _, layer := range m.ProxyConfigLayers(p) {
+		applyProxyConfig(out, layer.Given, layer.node)
+	}
+	return out
+}
+
+// ProxyConfigLayer is a place that says something of a proxy's ProxyConfig, over the mesh's default.
+type ProxyConfigLayer struct {
+	// Given is what the place says, and nothing else.
+	Given *meshconfig.ProxyConfig
+	// In is the resource, or the workload whose pods have the annotation.
+	In *resource.Resource
+	// Annotation tells an annotation from a resource.
+	Annotation bool
+
+	source func(field string) resource.Source
+	// node is the YAML of an annotation, for the fields that it sets to their zero value.
+	node *yaml.Node
+}
+
+// Source tells where a field of meshconfig.ProxyConfig (extraStatTags) stands.
+func (l *ProxyConfigLayer) Source(field string) resource.Source { return l.source(field) }
+
+// ProxyConfigLayers returns what is laid over the mesh's default for a proxy, the strongest last. The annotation is that: Istio's agent
+// applies it once more to what the injector has merged.
+func (m *Mesh) ProxyConfigLayers(p *Proxy) []ProxyConfigLayer {
+	var layers []ProxyConfigLayer
+	add := func(r *resource.Of[*networkingv1beta1.ProxyConfig]) {
+		if r != nil {
+			layers = append(layers, ProxyConfigLayerOf(r))
+		}
+	}
 	t, root := m.proxyConfigs(), m.Settings.RootNamespace()
-	applyProxyResource(out, firstProxyConfig(t[root], nil))
+	add(firstProxyConfig(t[root], nil))
 	if p.Namespace != root {
-		applyProxyResource(out, firstProxyConfig(t[p.Namespace], nil))
+		add(firstProxyConfig(t[p.Namespace], nil))
 	}
 	if p.Labels != nil {
-		applyProxyResource(out, firstProxyConfig(t[p.Namespace], p.Labels))
+		add(firstProxyConfig(t[p.Namespace], p.Labels))
 	}
 	if text := p.Annotations[proxyConfigAnnotation]; text != "" {
 		if doc, _ := document.Parse("", 1, []byte(text), document.Limits{}); doc != nil {
 			given, root := &meshconfig.ProxyConfig{}, contentOf(doc.Root)
 			m.decoder.Settings(doc, root, diag.Resource{}, "", given)
-			applyProxyConfig(out, given, root)
+			source := p.AnnotationSource(proxyConfigAnnotation)
+			layers = append(layers, ProxyConfigLayer{
+				Given: given, In: source.Resource, Annotation: true, node: root, source: func(string) resource.Source { return source },
+			})
 		}
 	}
-	return out
+	return layers
+}
+
+// ProxyConfigLayerOf is what a ProxyConfig resource says, in the words of MeshConfig, whatever proxies it is for.
+func ProxyConfigLayerOf(r *resource.Of[*networkingv1beta1.ProxyConfig]) ProxyConfigLayer {
+	given := &meshconfig.ProxyConfig{
+		Concurrency: r.Spec.GetConcurrency(), Image: r.Spec.GetImage(), ProxyMetadata: r.Spec.GetEnvironmentVariables(),
+	}
+	return ProxyConfigLayer{Given: given, In: r.Resource, source: func(field string) resource.Source {
+		if field == "proxyMetadata" {
+			field = "environmentVariables"
+		}
+		return r.At(resource.Key("spec", field))
+	}}
+}
+
+// ProxyConfigSource tells which place decides over a field of the proxy's ProxyConfig; nothing where Istio's default stands.
+func (m *Mesh) ProxyConfigSource(p *Proxy, field string) resource.Source {
+	layers := m.ProxyConfigLayers(p)
+	fd := (&meshconfig.ProxyConfig{}).ProtoReflect().Descriptor().Fields().ByJSONName(field)
+	for _, layer := range slices.Backward(layers) {
+		if fd != nil && layer.Given.ProtoReflect().Has(fd) {
+			return layer.Source(field)
+		}
+	}
+	return m.Settings.Source("defaultConfig." + field)
+}
+
+// AnnotationSource tells where an annotation of the proxy's pod stands: in the pod's template or on the proxy's resource itself.
+func (p *Proxy) AnnotationSource(name string) resource.Source {
+	r := p.Source.Resource
+	if r == nil {
+		return resource.Source{}
+	}
+	for _, metadata := range []string{"spec.template.metadata", "spec.jobTemplate.spec.template.metadata", "metadata"} {
+		path := resource.Key(metadata+".annotations", name)
+		if _, ok := r.NodeAt(path); ok {
+			return r.At(path)
+		}
+	}
+	return p.Source
 }
 
 // proxyConfigTable holds ProxyConfig resources by namespace, oldest first.
@@ -48,24 +125,15 @@ func (m *Mesh) buildProxyConfigs() proxyConfigTable {
 	})
 }
 
-func firstProxyConfig(all []resource.Of[*networkingv1beta1.ProxyConfig], labels map[string]string) *networkingv1beta1.ProxyConfig {
-	for _, r := range all {
-		selector := r.Spec.GetSelector().GetMatchLabels()
-		if labels == nil && len(selector) == 0 || labels != nil && len(selector) > 0 && Selects(selector, labels) {
-			return r.Spec
+// firstProxyConfig returns the oldest resource for the whole namespace, or with labels the oldest whose selector picks them.
+func firstProxyConfig(all []resource.Of[*networkingv1beta1.ProxyConfig], labels map[string]string) *resource.Of[*networkingv1beta1.ProxyConfig] {
+	for i := range all {
+		selector := all[i].Spec.GetSelector()
+		if labels == nil && selector == nil || labels != nil && len(selector.GetMatchLabels()) > 0 && Selects(selector.GetMatchLabels(), labels) {
+			return &all[i]
 		}
 	}
 	return nil
-}
-
-func applyProxyResource(to *meshconfig.ProxyConfig, from *networkingv1beta1.ProxyConfig) {
-	if from.GetConcurrency() != nil {
-		to.Concurrency = from.GetConcurrency()
-	}
-	if from.GetImage() != nil {
-		to.Image = from.GetImage()
-	}
-	to.ProxyMetadata = mergedMap(to.GetProxyMetadata(), from.GetEnvironmentVariables())
 }
 
 // ServiceCluster is the name by which a proxy introduces itself to istiod and, in spans, to tracers
