@@ -17,7 +17,8 @@ type speaker struct {
 	Client
 	// names are those of which the server's certificate must hold one; none: any of the mesh.
 	names []string
-	// alpn are the protocols that the TLS handshake offers.
+	// sni and alpn are the server name and the protocols that the TLS handshake offers.
+	sni  string
 	alpn []string
 	// fromNamespace tells that a PeerAuthentication of the service's namespace keeps automatic mTLS from it, passesTo that connections pass
 	// through to endpoints of which one lacks a sidecar.
@@ -49,7 +50,7 @@ func (c *clientSide) speaker(mesh *model.Mesh, s speaker, marked bool) speaker {
 	context, from := c.upstream.ClientTLS(marked)
 	s.Sends = sent(context, c.upstream.Port)
 	if context != nil {
-		s.names, s.alpn = acceptedNames(context), context.GetCommonTlsContext().GetAlpnProtocols()
+		s.names, s.sni, s.alpn = acceptedNames(context), context.GetSni(), context.GetCommonTlsContext().GetAlpnProtocols()
 	}
 	if patch := lastOf(from, "EnvoyFilter"); patch != nil {
 		s.Policy, s.Why = patch, "an EnvoyFilter shapes the transport socket"

@@ -8,6 +8,8 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 	security "istio.io/api/security/v1beta1"
 
 	"github.com/meshc/meshc/pkg/compile"
@@ -21,8 +23,9 @@ type server struct {
 	sidecar bool
 	// plaintext tells whether it takes connections without TLS, mtls whether it ends the mesh's.
 	plaintext, mtls bool
-	// ways are the filter chains for the port.
-	ways []way
+	// ways are the filter chains for the port, and entrances those of a gateway.
+	ways      []way
+	entrances []entrance
 }
 
 // way is a filter chain for the port, by what a TLS client can tell of it.
@@ -131,9 +134,6 @@ func (s *servers) assumed(svc *model.Service, port *model.Port) server {
 }
 
 func (s *servers) proxy(p *model.Proxy, port uint32) server {
-	if p.Type == model.Router {
-		return server{Server: Server{Mode: Gateway, Why: "the servers of its Gateways decide what it takes"}}
-	}
 	load, ok := s.inbound.Load(p.ID())
 	if !ok {
 		load, _ = s.inbound.LoadOrStore(p.ID(), sync.OnceValue(func() *sidecar {
@@ -148,7 +148,10 @@ func (s *sidecar) port(number uint32) server {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out, ok := s.ports[number]
-	if !ok {
+	if !ok && s.cfg.Proxy.Type == model.Router {
+		out = s.gateway(number)
+		s.ports[number] = out
+	} else if !ok {
 		out = s.read(number)
 		s.ports[number] = out
 	}
@@ -217,21 +220,24 @@ const virtualInbound = "virtualInbound"
 func (s *sidecar) way(chain *listenerv3.FilterChain) way {
 	match := chain.GetFilterChainMatch()
 	w := way{transport: match.GetTransportProtocol(), alpn: match.GetApplicationProtocols()}
-	if config := chain.GetTransportSocket().GetTypedConfig(); config != nil {
-		inner, err := s.cfg.Sources.Unpack(config)
-		if _, ok := inner.(*tlsv3.DownstreamTlsContext); ok && err == nil {
-			w.ends = true
-		}
-	}
+	_, w.ends = s.unpack(chain.GetTransportSocket().GetTypedConfig()).(*tlsv3.DownstreamTlsContext)
 	w.http = slices.ContainsFunc(chain.GetFilters(), func(f *listenerv3.Filter) bool {
-		if f.GetTypedConfig() == nil {
-			return false
-		}
-		inner, err := s.cfg.Sources.Unpack(f.GetTypedConfig())
-		_, ok := inner.(*hcmv3.HttpConnectionManager)
-		return ok && err == nil
+		_, ok := s.unpack(f.GetTypedConfig()).(*hcmv3.HttpConnectionManager)
+		return ok
 	})
 	return w
+}
+
+// unpack returns the message inside an Any, nil for none and for a type that is not known.
+func (s *sidecar) unpack(packed *anypb.Any) proto.Message {
+	if packed == nil {
+		return nil
+	}
+	message, err := s.cfg.Sources.Unpack(packed)
+	if err != nil {
+		return nil
+	}
+	return message
 }
 
 // meets returns the way that a TLS connection takes which offers the protocols; ok is false where there is none.

@@ -2,7 +2,7 @@
 // which policies decide over the two, and whether they go together. It does offline what `istioctl authn tls-check` once did for a live mesh.
 //
 // What a client speaks is read from the clusters that it would be told, what a server takes from the filter chains that its sidecar would be told:
-// the package holds no precedence of policies of its own. Files are named for what they look at: client.go, server.go, verdict.go (whether the two
+// the package holds no precedence of policies of its own. Files are named for what they look at: client.go, server.go, gateway.go, verdict.go (whether the two
 // go together), report.go (the same for many clients at once).
 package tlscheck
 

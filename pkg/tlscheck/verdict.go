@@ -17,7 +17,7 @@ func decide(c speaker, s server, e *model.Endpoint) (status Status, reason, fix 
 	case s.Mode == Outside:
 		return Unknown, "what the server takes is not known: it is outside the mesh", ""
 	case s.Mode == Gateway:
-		return Unknown, "the server is a gateway, where the servers of its Gateways decide", ""
+		return atGateway(c, s)
 	case c.Sends == Plaintext:
 		return plaintext(c, s)
 	case c.Sends == AppTLS:
