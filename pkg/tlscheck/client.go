@@ -3,6 +3,7 @@ package tlscheck
 import (
 	"slices"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
@@ -20,7 +21,11 @@ type speaker struct {
 	// sni and alpn are the server name and the protocols that the TLS handshake offers.
 	sni  string
 	alpn []string
-	// fromNamespace tells that a PeerAuthentication of the service's namespace keeps automatic mTLS from it, passesTo that connections pass
+	// http tells that the application speaks HTTP, and not TLS.
+	http bool
+	// automatic tells that mTLS would be automatic if no rule said anything.
+	automatic bool
+	// fromNamespace tells that a PeerAuthentication of the service's namespace keeps automatic mTLS from it, passesThrough that connections pass
 	// through to endpoints of which one lacks a sidecar.
 	fromNamespace, passesThrough bool
 }
@@ -32,8 +37,10 @@ type clientSide struct {
 }
 
 func newClientSide(mesh *model.Mesh, u *compile.Upstream) *clientSide {
-	base := speaker{Client: Client{Mode: Auto}}
+	base := speaker{Client: Client{Mode: Auto}, http: u.Port.Protocol.IsHTTP()}
 	auto := mesh.Settings.Mesh.GetEnableAutoMtls()
+	base.automatic = (auto == nil || auto.GetValue()) && u.Cluster.GetType() != clusterv3.Cluster_ORIGINAL_DST &&
+		mesh.MTLSFor(u.Service.Namespace, nil).Mode != security.PeerAuthentication_MutualTLS_DISABLE
 	switch {
 	case u.TLS != nil:
 		base.Mode, base.Policy = u.TLS.GetMode().String(), policyOf(u.TLSFrom)

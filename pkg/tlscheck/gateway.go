@@ -2,6 +2,7 @@ package tlscheck
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -26,7 +27,7 @@ type entrance struct {
 func (s *sidecar) gateway(number uint32) server {
 	out := server{Server: Server{Mode: Gateway}}
 	for _, l := range s.cfg.Listeners {
-		if l.GetAddress().GetSocketAddress().GetPortValue() != number {
+		if at := l.GetAddress().GetSocketAddress(); at.GetPortValue() != number || !s.hears(at.GetAddress()) {
 			continue
 		}
 		for _, chain := range l.GetFilterChains() {
@@ -37,9 +38,15 @@ func (s *sidecar) gateway(number uint32) server {
 		}
 	}
 	if len(out.entrances) == 0 {
-		out.Why = fmt.Sprintf("no Gateway opens port %d", number)
+		out.Why = fmt.Sprintf("no Gateway opens port %d to others", number)
 	}
 	return out
+}
+
+// hears tells whether connections to the proxy's own address reach a listener that is bound to an address.
+func (s *sidecar) hears(bound string) bool {
+	ip, err := netip.ParseAddr(bound)
+	return err == nil && (ip.IsUnspecified() || bound == s.cfg.Proxy.IP)
 }
 
 func (s *sidecar) entrance(chain *listenerv3.FilterChain) entrance {
@@ -92,6 +99,9 @@ func atGateway(c speaker, s server) (Status, string, string) {
 	case Plaintext:
 		if plain >= 0 {
 			return OK, "", ""
+		}
+		if !c.http {
+			return Unknown, "the gateway's port takes TLS alone; whether the application speaks it is not known", ""
 		}
 		return Conflict, "the client sends plaintext; the gateway's port takes TLS alone",
 			fmt.Sprintf("call the gateway over TLS, or open a port for plaintext in %s", s.Policy.name())

@@ -328,11 +328,12 @@ func (n *setNames) describe(set []int, members []string) string {
 	if kind := n.wholeKind(in, len(set)); kind != "" {
 		return kind
 	}
-	if spaces := n.wholeNamespaces(in, true); len(spaces) > 0 && len(spaces) <= fewClients {
-		return "all in " + strings.Join(spaces, ", ")
-	}
-	if spaces := n.wholeNamespaces(in, false); len(spaces) > 0 && len(spaces) <= fewClients {
-		return "all but those in " + strings.Join(spaces, ", ")
+	inside, outside := n.wholeNamespaces(in, true), n.wholeNamespaces(in, false)
+	switch {
+	case len(inside) > 0 && len(inside) <= min(fewClients, len(outside)):
+		return "all in " + strings.Join(inside, ", ")
+	case len(outside) > 0 && len(outside) <= fewClients:
+		return "all but those in " + strings.Join(outside, ", ")
 	}
 	if left := len(n.clients) - len(set); left <= fewClients && left < len(set) {
 		var others []string

@@ -192,7 +192,7 @@ const tlsTransport = "tls"
 func (s *sidecar) chains(number uint32) []*listenerv3.FilterChain {
 	var listener *listenerv3.Listener
 	for _, l := range s.cfg.Listeners {
-		if l.GetAddress().GetSocketAddress().GetPortValue() == number && l.GetName() != virtualInbound {
+		if at := l.GetAddress().GetSocketAddress(); at.GetPortValue() == number && l.GetName() != virtualInbound && s.hears(at.GetAddress()) {
 			listener = l
 			break
 		}

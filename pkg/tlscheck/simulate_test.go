@@ -71,9 +71,14 @@ func exists(name string) bool {
 }
 
 // tally counts calls: made to servers and let in or refused, and walked through the client's own proxy.
-type tally struct{ LetIn, Refused, Outbound int }
+type tally struct{ LetIn, Refused, Gateways, Outbound int }
 
-func (t *tally) add(o tally) { t.LetIn += o.LetIn; t.Refused += o.Refused; t.Outbound += o.Outbound }
+func (t *tally) add(o tally) {
+	t.LetIn += o.LetIn
+	t.Refused += o.Refused
+	t.Gateways += o.Gateways
+	t.Outbound += o.Outbound
+}
 
 // world holds what is compiled of a mesh.
 type world struct {
@@ -190,6 +195,7 @@ func (w *world) verdicts(client *model.Proxy, service *model.Service, port *mode
 // calls makes the calls that a cluster stands for, and holds the verdicts against them.
 func (w *world) calls(t *testing.T, client *model.Proxy, cluster *clusterv3.Cluster, assigned *endpointv3.ClusterLoadAssignment, service *model.Service, port *model.Port, subset string) tally {
 	var sum tally
+	verdicts := w.verdicts(client, service, port, subset)
 	simulated := map[string]map[bool]bool{}
 	note := func(workload string, letIn bool) {
 		if simulated[workload] == nil {
@@ -206,13 +212,17 @@ func (w *world) calls(t *testing.T, client *model.Proxy, cluster *clusterv3.Clus
 	for _, e := range w.mesh.Endpoints(service, port) {
 		server := w.byIP[e.Address]
 		mtls, reached := marked[fmt.Sprintf("%s:%d", e.Address, e.Port)]
-		if !reached || server == nil || server.Type != model.Sidecar || service.MeshExternal {
+		if !reached || server == nil || service.MeshExternal {
+			continue
+		}
+		if server.Type == model.Router {
+			sum.Gateways += w.atGateway(t, client, server, cluster, mtls, e, port, verdicts)
 			continue
 		}
 		note(e.WorkloadName+"."+e.Namespace, w.letsIn(client, server, cluster, mtls, e, port))
 	}
 	judged := map[string]map[bool]bool{}
-	for _, v := range w.verdicts(client, service, port, subset) {
+	for _, v := range verdicts {
 		for _, workload := range v.Workloads {
 			if judged[workload] == nil {
 				judged[workload] = map[bool]bool{}
@@ -226,6 +236,21 @@ func (w *world) calls(t *testing.T, client *model.Proxy, cluster *clusterv3.Clus
 		}
 	}
 	return sum
+}
+
+// atGateway calls a gateway. What it takes may depend on certificates, of which the simulator knows nothing: a connection that is refused must be a
+// conflict or unknown, and one that is OK let in.
+func (w *world) atGateway(t *testing.T, client, server *model.Proxy, cluster *clusterv3.Cluster, mtls bool, e *model.Endpoint, port *model.Port, verdicts []tlscheck.Verdict) int {
+	letIn := w.letsIn(client, server, cluster, mtls, e, port)
+	for _, v := range verdicts {
+		if v.Server.Mode == tlscheck.Gateway && slices.Contains(v.Workloads, e.WorkloadName+"."+e.Namespace) && v.Status == tlscheck.OK && !letIn {
+			t.Errorf("%s calls gateway %s by %s: refused, judged OK", client.ID(), server.ID(), cluster.GetName())
+		}
+		if v.Server.Mode == tlscheck.Gateway && v.Client.Sends == tlscheck.Plaintext && v.Status == tlscheck.Conflict && letIn {
+			t.Errorf("%s calls gateway %s by %s: let in, judged a conflict", client.ID(), server.ID(), cluster.GetName())
+		}
+	}
+	return 1
 }
 
 // marked tells of each endpoint that the cluster leads to whether it is marked for mTLS.
@@ -269,6 +294,9 @@ func (w *world) letsIn(client, server *model.Proxy, cluster *clusterv3.Cluster, 
 		call.TLS, call.ALPN = simulate.MTLS, "h2,http/1.1"
 	default:
 		call.TLS, call.Source = simulate.MTLS, client.ID()
+	}
+	if server.Type == model.Router {
+		call.Mode, call.SNI = simulate.Gateway, context.GetSni()
 	}
 	outcome := w.sims[server.ID()].Explain(call)
 	unopened := slices.ContainsFunc(outcome.Trace, func(s simulate.Step) bool {

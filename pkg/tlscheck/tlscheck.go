@@ -204,7 +204,7 @@ func (c *Checker) outsideView() *view {
 				continue
 			}
 			var found verdicts
-			client := speaker{Client: Client{Mode: NoProxy, Sends: sent(nil, port)}}
+			client := speaker{Client: Client{Mode: NoProxy, Sends: sent(nil, port)}, http: port.Protocol.IsHTTP()}
 			for _, e := range c.mesh.Endpoints(s, port) {
 				if e.Ready {
 					found.add(client, c.servers.of(e), e)
@@ -238,6 +238,8 @@ func (c *Checker) judge(u *compile.Upstream) []Verdict {
 	switch {
 	case u.Service.MeshExternal:
 		found.add(client.speaks(nil), server{Server: Server{Mode: Outside, Why: "the service is outside the mesh"}}, nil)
+	case len(u.Endpoints) == 0 && u.Subset != "" && len(c.mesh.Endpoints(u.Service, u.Port)) > 0:
+		// Nothing is behind the subset, and nobody to disagree with.
 	case len(u.Endpoints) == 0:
 		s := c.servers.assumed(u.Service, u.Port)
 		found.add(client.speaksTo(s), s, nil)

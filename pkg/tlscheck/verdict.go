@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	networking "istio.io/api/networking/v1alpha3"
-
 	"github.com/meshc/meshc/pkg/model"
 )
 
@@ -62,20 +60,27 @@ func encrypt(c speaker, s server) string {
 	case c.fromNamespace:
 		return fmt.Sprintf("give the whole namespace the mode PERMISSIVE in %s, or call the service by a DestinationRule with tls.mode ISTIO_MUTUAL", c.Policy.name())
 	case c.passesThrough:
-		return "give every endpoint of the service a sidecar, or call the service by a DestinationRule with tls.mode ISTIO_MUTUAL"
+		return "give every endpoint of the service a sidecar, or make the port PERMISSIVE in " + s.Policy.name()
 	case c.Mode == Auto:
 		return "call the service by a DestinationRule with tls.mode ISTIO_MUTUAL, or make the port PERMISSIVE in " + s.Policy.name()
-	case c.Mode != networking.ClientTLSSettings_DISABLE.String():
-		return "set tls.mode to ISTIO_MUTUAL in " + c.Policy.name()
 	case c.Policy.kind() == "DestinationRule":
-		return fmt.Sprintf("set tls.mode to ISTIO_MUTUAL in %s, or take tls out of it so that mTLS is automatic", c.Policy.name())
+		return useMeshMTLS(c)
 	}
 	return "set enableAutoMtls to true in the mesh's settings, or call the service by a DestinationRule with tls.mode ISTIO_MUTUAL"
 }
 
+// useMeshMTLS tells how a rule's clients come to speak the mesh's mTLS.
+func useMeshMTLS(c speaker) string {
+	fix := "set tls.mode to ISTIO_MUTUAL in " + c.Policy.name()
+	if c.automatic {
+		fix += ", or take tls out of it so that mTLS is automatic"
+	}
+	return fix
+}
+
 // meshMTLS needs a sidecar at the other end, whose certificate holds a name that the client takes.
 func meshMTLS(c speaker, s server, e *model.Endpoint) (Status, string, string) {
-	mode := "take ISTIO_MUTUAL out of " + c.Policy.name() + ", so that mTLS is automatic"
+	mode := "take tls out of " + c.Policy.name() + ", so that clients send what the server takes"
 	if c.Mode == Auto {
 		mode = "call the service by a DestinationRule with tls.mode DISABLE"
 	}
@@ -97,7 +102,10 @@ func ownTLS(c speaker, s server) (Status, string, string) {
 		return Unknown, "TLS goes to the application, which must end it: the server has no sidecar", ""
 	}
 	w, ok := s.meets(c.alpn)
-	fix := "set tls.mode to ISTIO_MUTUAL in " + c.Policy.name() + ", or take tls out of it so that mTLS is automatic"
+	fix := useMeshMTLS(c)
+	if !s.mtls {
+		fix = "take tls out of " + c.Policy.name() + ", so that clients send plaintext"
+	}
 	switch {
 	case !ok:
 		return Conflict, fmt.Sprintf("the client sends TLS of its own (%s); the server's port takes plaintext HTTP and the mesh's mTLS alone (%s)", c.Mode, s.Mode), fix
