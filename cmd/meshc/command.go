@@ -101,6 +101,7 @@ It needs no cluster and no network.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &exitError{exitUsage, err} })
 	root.AddCommand(
 		newLint(s), newCompile(s), newProxies(s), newTranslate(s), newGolden(s), newDiff(s), newWhy(s), newSimulate(s), newTLSCheck(s),
+		newReach(s),
 		newRules(s), newExplain(s), newVersion(s),
 	)
 	return root

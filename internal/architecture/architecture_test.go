@@ -30,6 +30,7 @@ var ladder = []struct {
 	{"pkg/lint", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/model/gatewayapi", "pkg/model/document", "pkg/compile", "schemas"}},
 	{"pkg/simulate", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/model/document", "pkg/compile"}},
 	{"pkg/tlscheck", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/compile"}},
+	{"pkg/reach", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/compile", "pkg/simulate", "pkg/tlscheck"}},
 	{"pkg/emit", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/model/gatewayapi", "pkg/compile"}},
 	{"pkg/report", []string{"pkg/diag", "pkg/lint", "pkg/tlscheck", "pkg/emit"}},
 	{"cmd/meshc", []string{"pkg/diag", "pkg/revision", "pkg/model", "pkg/compile", "pkg/lint", "pkg/simulate", "pkg/tlscheck", "pkg/emit", "pkg/report"}},

@@ -1,0 +1,243 @@
+package reach
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/meshc/meshc/pkg/diag"
+)
+
+// String says the condition in words, on one line.
+func (c *Condition) String() string { return c.words(false) }
+
+// Lines says it in words, a line for each of the conditions that must all hold.
+func (c *Condition) Lines() []string {
+	if c == nil {
+		return nil
+	}
+	if principal, ok := c.requestPrincipal(); ok {
+		return []string{principal}
+	}
+	if len(c.All) == 0 {
+		return []string{c.words(false)}
+	}
+	lines := make([]string, len(c.All))
+	for i, each := range c.All {
+		lines[i] = each.words(len(each.Any) > 0)
+	}
+	return lines
+}
+
+// words are in parentheses where they stand within others that would read otherwise.
+func (c *Condition) words(inner bool) string {
+	if c == nil {
+		return "always"
+	}
+	if principal, ok := c.requestPrincipal(); ok {
+		return principal
+	}
+	switch {
+	case c.Test != nil:
+		return c.Test.words(false)
+	case c.Not != nil && c.Not.Test != nil:
+		return c.Not.Test.words(true)
+	case c.Not != nil:
+		return "not (" + c.Not.words(false) + ")"
+	case len(c.All) > 0:
+		return joined(c.All, " and ", inner)
+	}
+	return joined(c.Any, " or ", inner)
+}
+
+func joined(conditions []*Condition, by string, inner bool) string {
+	parts := make([]string, len(conditions))
+	for i, c := range conditions {
+		parts[i] = c.words(true)
+	}
+	all := strings.Join(parts, by)
+	if inner {
+		return "(" + all + ")"
+	}
+	return all
+}
+
+// requestPrincipal recognizes what policies write as ISSUER/SUBJECT: a claim iss together with a claim sub.
+func (c *Condition) requestPrincipal() (string, bool) {
+	if len(c.All) != 2 || c.All[0].Test == nil || c.All[1].Test == nil {
+		return "", false
+	}
+	issuer, subject := c.All[0].Test, c.All[1].Test
+	if issuer.Field != Claim || subject.Field != Claim || issuer.Name != "iss" || subject.Name != "sub" || len(issuer.Values) != 1 || len(subject.Values) != 1 {
+		return "", false
+	}
+	return "the token is of " + or(issuer.Values, anything) + ", for " + or(subject.Values, anything), true
+}
+
+const anything = "anyone"
+
+func (t *Test) words(negated bool) string {
+	what, values := string(t.Field), t.Values
+	switch t.Field {
+	case Header:
+		what = "header " + t.Name
+	case Claim:
+		what = "claim " + t.Name
+	case ClaimElement:
+		return t.verb("claim "+t.Name, "holds", "holds none of", "does not hold", negated)
+	case ClaimOrElement:
+		return t.verb("claim "+t.Name, "is or holds", "neither is nor holds any of", "neither is nor holds", negated)
+	case Metadata:
+		what = "metadata " + t.Name
+	case SourceIP:
+		return t.verb("the peer's address", "is in", "is in none of", "is not in", negated)
+	case ClientIP:
+		return t.verb("the client's address", "is in", "is in none of", "is not in", negated)
+	case DestinationIP:
+		return t.verb("the address called", "is in", "is in none of", "is not in", negated)
+	case ServerName:
+		what = "server name"
+	case Principal:
+		return t.principalWords(negated)
+	}
+	if len(values) == 1 && values[0].Match == Present {
+		if negated {
+			return what + " is missing"
+		}
+		return what + " is there"
+	}
+	return t.verb(what, "is", "is none of", "is not", negated)
+}
+
+func (t *Test) verb(what, is, noneOf, isNot string, negated bool) string {
+	switch {
+	case !negated:
+		return what + " " + is + " " + or(t.Values, "anything")
+	case len(t.Values) == 1:
+		return what + " " + isNot + " " + or(t.Values, "anything")
+	}
+	return what + " " + noneOf + " " + list(t.Values, ", ")
+}
+
+// Forms in which the compiler writes what policies say of identities.
+var (
+	namespaceForm = regexp.MustCompile(`^\.\*/ns/(.+)/\.\*$`)
+	accountForm   = regexp.MustCompile(`^spiffe://\.\+/ns/(.+)/\(\.\+/\|\)sa/(.+)\(/\.\+\)\?$`)
+	domainForm    = regexp.MustCompile(`^spiffe://(.+)/\.\*$`)
+	anythingForm  = regexp.MustCompile(`\[\^/\][*+]|\.\*`)
+)
+
+func (t *Test) principalWords(negated bool) string {
+	var parts []string
+	for _, v := range t.Values {
+		parts = append(parts, identityWords(v))
+	}
+	is := "the caller is "
+	if negated {
+		is = "the caller is not "
+	}
+	return is + strings.Join(parts, " or ")
+}
+
+func identityWords(v Value) string {
+	plain := func(pattern string) string {
+		return strings.ReplaceAll(anythingForm.ReplaceAllString(pattern, "*"), `\`, "")
+	}
+	if v.Match != Regex {
+		return strings.TrimPrefix(v.words(), spiffe)
+	}
+	if v.Value == ".+" {
+		return "anyone with an identity"
+	}
+	if m := accountForm.FindStringSubmatch(v.Value); m != nil {
+		return "service account " + plain(m[1]) + "/" + plain(m[2])
+	}
+	if m := namespaceForm.FindStringSubmatch(v.Value); m != nil {
+		return "in namespace " + plain(m[1])
+	}
+	if m := domainForm.FindStringSubmatch(v.Value); m != nil && !strings.Contains(m[1], "/") {
+		return "of trust domain " + plain(m[1])
+	}
+	return strings.TrimPrefix(plain(v.Value), spiffe)
+}
+
+func or(values []Value, any string) string {
+	if len(values) == 1 && (values[0].Match == Present || values[0].Match == Regex && values[0].Value == ".+") {
+		return any
+	}
+	if len(values) < 2 {
+		return list(values, "")
+	}
+	return list(values[:len(values)-1], ", ") + " or " + values[len(values)-1].words()
+}
+
+func list(values []Value, by string) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = v.words()
+	}
+	return strings.Join(words, by)
+}
+
+// words are in the form in which policies write values.
+func (v Value) words() string {
+	switch v.Match {
+	case Prefix:
+		return v.Value + "*"
+	case Suffix:
+		return "*" + v.Value
+	case Contains:
+		return "*" + v.Value + "*"
+	case Regex:
+		if v.Value == ".+" {
+			return "*"
+		}
+		return "regex " + v.Value
+	case Template:
+		return strings.NewReplacer("**", "{**}", "*", "{*}").Replace(v.Value)
+	case Present:
+		return "*"
+	}
+	if v.Value == "" {
+		return `""`
+	}
+	return v.Value
+}
+
+// words name the policy and the place of the rule.
+func (r Rule) words() string {
+	name := r.Resource.Name
+	if r.Resource.Namespace != "" {
+		name = r.Resource.Namespace + "/" + name
+	}
+	words := strings.TrimSpace(r.Resource.Kind + " " + name)
+	if strings.HasPrefix(r.Path, "spec.") {
+		words += " " + r.Path
+	}
+	return words
+}
+
+func at(l diag.Location) string {
+	if l.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", l.File, l.Line)
+}
+
+// printable replaces what a terminal or a table could take for commands; names come from files that anybody may have written.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '�'
+	}, s)
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
