@@ -137,6 +137,7 @@ func anyOf(conditions []*Condition) *Condition {
 			left = appendMerged(left, c)
 		}
 	}
+	left = withoutNarrower(left)
 	switch len(left) {
 	case 0:
 		return never()
@@ -144,6 +145,33 @@ func anyOf(conditions []*Condition) *Condition {
 		return left[0]
 	}
 	return &Condition{Any: left}
+}
+
+// mostCompared bounds the alternatives that are compared with one another.
+const mostCompared = 100
+
+// withoutNarrower leaves out alternatives that ask for all that another asks for, and more.
+func withoutNarrower(list []*Condition) []*Condition {
+	if len(list) > mostCompared {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(c *Condition) bool {
+		return slices.ContainsFunc(list, func(o *Condition) bool { return o != c && o.isPartOf(c) })
+	})
+}
+
+// isPartOf tells whether c asks for all that o asks for, and more.
+func (o *Condition) isPartOf(c *Condition) bool {
+	parts := o.All
+	if len(parts) == 0 {
+		parts = []*Condition{o}
+	}
+	if len(parts) >= len(c.All) {
+		return false
+	}
+	return !slices.ContainsFunc(parts, func(p *Condition) bool {
+		return !slices.ContainsFunc(c.All, func(other *Condition) bool { return reflect.DeepEqual(p, other) })
+	})
 }
 
 func not(c *Condition) *Condition {
@@ -175,6 +203,10 @@ func appendMerged(list []*Condition, c *Condition) []*Condition {
 		}
 		if o.Test.Field == c.Test.Field {
 			merged := slices.Clone(o.Test.Values)
+			if anyValue := (Value{Match: Present}); slices.Contains(merged, anyValue) || slices.Contains(c.Test.Values, anyValue) {
+				list[i] = test(o.Test.Field, o.Test.Name, anyValue)
+				return list
+			}
 			for _, v := range c.Test.Values {
 				if !slices.Contains(merged, v) {
 					merged = append(merged, v)

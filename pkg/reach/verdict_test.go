@@ -3,6 +3,7 @@ package reach_test
 import (
 	"encoding/json"
 	"net/netip"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -120,8 +121,11 @@ func (s *seen) meets(t *reach.Test) bool {
 	case reach.Method:
 		add(s.Method, true)
 	case reach.Path:
-		path, _, _ := strings.Cut(s.Path, "?")
-		add(path, true)
+		p, _, _ := strings.Cut(s.Path, "?")
+		if strings.Contains(p, "/.") {
+			p = path.Clean(p)
+		}
+		add(p, true)
 	case reach.Host:
 		add(s.Host, true)
 	case reach.Header:
@@ -150,9 +154,16 @@ func (s *seen) meets(t *reach.Test) bool {
 func (s *seen) client() string {
 	if s.Protocol != simulate.TCP && s.headers["x-forwarded-for"] != "" {
 		all := strings.Split(s.headers["x-forwarded-for"], ",")
-		return strings.TrimSpace(all[len(all)-1])
+		if last := strings.TrimSpace(all[len(all)-1]); isAddress(last) {
+			return last
+		}
 	}
 	return s.SourceIP
+}
+
+func isAddress(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
 }
 
 func (s *seen) claim(t *reach.Test) []any {
