@@ -2,11 +2,19 @@ package main
 
 import (
 	"errors"
+	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/meshc/meshc/pkg/compile"
 	"github.com/meshc/meshc/pkg/reach"
+	"github.com/meshc/meshc/pkg/report"
 )
+
+// reachPrinters are the formats of reach.
+var reachPrinters = map[string]func(io.Writer, *reach.Matrix, report.Options) error{
+	"text": report.ReachText, "json": report.ReachJSON, "markdown": report.ReachMarkdown,
+}
 
 func newReach(s Streams) *cobra.Command {
 	var (
@@ -16,7 +24,6 @@ func newReach(s Streams) *cobra.Command {
 		allowed    bool
 		denied     bool
 		conditions bool
-		brief      bool
 	)
 	cmd := &cobra.Command{
 		Use:   "reach PATH…",
@@ -40,7 +47,8 @@ That a caller's sidecar knows no route to a port (a Sidecar's egress, exportTo) 
   meshc reach deploy/ --from shop --to ledger.bank:8080 -o json
   meshc reach deploy/ -o markdown                    # for a comment on a pull request`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if output != "text" && output != "json" && output != "markdown" {
+			print := reachPrinters[output]
+			if print == nil {
 				return usageError("-o %s: the matrix is printed as text, json or markdown", output)
 			}
 			for _, v := range []struct {
@@ -62,18 +70,10 @@ That a caller's sidecar knows no route to a port (a Sidecar's egress, exportTo) 
 			} else if err != nil {
 				return inputError(err)
 			}
-			switch output {
-			case "json":
-				err = writeJSON(s.Out, matrix)
-			case "markdown":
-				err = reach.Markdown(s.Out, matrix)
-			default:
-				err = reach.Text(s.Out, matrix, reach.TextOptions{Color: useColor(cmd, s), Brief: brief})
-			}
-			if err != nil {
+			if err := print(s.Out, matrix, report.Options{Color: useColor(cmd, s)}); err != nil {
 				return inputError(err)
 			}
-			return loadStatus(s, mesh)
+			return loadStatus(s, mesh, compile.NotCompiled(mesh, compile.IstioProxy)...)
 		},
 	}
 	in.register(cmd)
@@ -83,7 +83,6 @@ That a caller's sidecar knows no route to a port (a Sidecar's egress, exportTo) 
 	cmd.Flags().BoolVar(&conditions, "if", false, "keep what is allowed on conditions")
 	cmd.Flags().BoolVar(&denied, "denied", false, "keep what is denied")
 	cmd.Flags().BoolVar(&opts.Undeclared, "undeclared", false, "add the ports of workloads that no service declares, which sidecars take in as well")
-	cmd.Flags().BoolVar(&brief, "brief", false, "print the matrix without the explanations (text)")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or markdown")
 	return cmd
 }

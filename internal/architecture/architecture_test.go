@@ -32,8 +32,8 @@ var ladder = []struct {
 	{"pkg/tlscheck", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/compile"}},
 	{"pkg/reach", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/compile", "pkg/simulate", "pkg/tlscheck"}},
 	{"pkg/emit", []string{"pkg/diag", "pkg/model", "pkg/model/resource", "pkg/model/gatewayapi", "pkg/compile"}},
-	{"pkg/report", []string{"pkg/diag", "pkg/lint", "pkg/tlscheck", "pkg/emit"}},
-	{"cmd/meshc", []string{"pkg/diag", "pkg/revision", "pkg/model", "pkg/compile", "pkg/lint", "pkg/simulate", "pkg/tlscheck", "pkg/emit", "pkg/report"}},
+	{"pkg/report", []string{"pkg/diag", "pkg/lint", "pkg/tlscheck", "pkg/reach", "pkg/emit"}},
+	{"cmd/meshc", []string{"pkg/diag", "pkg/revision", "pkg/model", "pkg/compile", "pkg/lint", "pkg/simulate", "pkg/tlscheck", "pkg/reach", "pkg/emit", "pkg/report"}},
 }
 
 // forbidden are dependencies that nothing below may bring in: Istio's control plane is a yardstick, not a library, and no stage talks to

@@ -143,7 +143,8 @@ func (e *evaluation) showCertificate(w *way) *Step {
 	step := &Step{Action: ActionTLS, Refuses: accepted.isNever(), Rules: w.from}
 	switch {
 	case step.Refuses:
-		step.Why, step.Rules = "the certificate's name is none that the server takes: it is of another trust domain", nil
+		step.Why, step.Rules = "the certificate's name is none that the server takes", nil
+		return step
 	case w.foreign && !w.optional:
 		step.Why = "a client certificate is required that the gateway's own authority signed"
 	case accepted.isAlways():

@@ -38,7 +38,7 @@ func (t *table) matrix(mesh *model.Mesh, opts Options) *Matrix {
 			if a := t.answers[members[0]][callers[0]]; keep(a) {
 				m.Rows = append(m.Rows, Row{
 					From: m.Callers[from].names(), To: g.names(), Answer: a, NoRoute: ways.missing(m.Callers[from].Callers, g.Destinations),
-					from: from, to: to,
+					FromGroup: from, ToGroup: to,
 				})
 			}
 		}
@@ -76,8 +76,8 @@ func grouped(n int, key func(int) string) [][]int {
 func (m *Matrix) dropEmpty() {
 	callers, destinations := make([]int, len(m.Callers)), make([]int, len(m.Destinations))
 	for _, r := range m.Rows {
-		callers[r.from]++
-		destinations[r.to]++
+		callers[r.FromGroup]++
+		destinations[r.ToGroup]++
 	}
 	var keptCallers []CallerGroup
 	for i, g := range m.Callers {
@@ -95,7 +95,7 @@ func (m *Matrix) dropEmpty() {
 	}
 	m.Callers, m.Destinations = orEmpty(keptCallers), orEmpty(keptDestinations)
 	for i := range m.Rows {
-		m.Rows[i].from, m.Rows[i].to = callers[m.Rows[i].from], destinations[m.Rows[i].to]
+		m.Rows[i].FromGroup, m.Rows[i].ToGroup = callers[m.Rows[i].FromGroup], destinations[m.Rows[i].ToGroup]
 	}
 }
 

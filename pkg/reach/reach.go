@@ -9,7 +9,7 @@
 // What the callers' sidecars send is package tlscheck's to say.
 //
 // Files: caller.go who calls and client.go what its sidecar sends; port.go what is called; filter.go what a filter chain judges by; evaluation.go and matcher.go what rules leave open,
-// as conditions (condition.go); answer.go what that amounts to; route.go whether callers know a way; text.go, markdown.go, words.go print it.
+// as conditions (condition.go); answer.go what that amounts to; route.go whether callers know a way; words.go says it in words.
 package reach
 
 import (
@@ -65,8 +65,9 @@ type Row struct {
 	*Answer
 	// NoRoute lists callers whose sidecars know no way to some destinations of the group. That keeps nobody out.
 	NoRoute []NoRoute `json:"noRoute,omitempty"`
-
-	from, to int
+	// FromGroup and ToGroup count the groups in Matrix.Callers and Matrix.Destinations.
+	FromGroup int `json:"-"`
+	ToGroup   int `json:"-"`
 }
 
 // Of returns who may call whom in the mesh. The error is the context's, or says that a name of the options fits nothing.

@@ -1,12 +1,8 @@
 package reach
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
-	"unicode"
-
-	"github.com/meshc/meshc/pkg/diag"
 )
 
 // String says the condition in words, on one line.
@@ -17,26 +13,35 @@ func (c *Condition) Lines() []string {
 	if c == nil {
 		return nil
 	}
-	if principal, ok := c.requestPrincipal(); ok {
-		return []string{principal}
+	all := c.All
+	if len(all) == 0 {
+		all = []*Condition{c}
 	}
-	if len(c.All) == 0 {
-		return []string{c.words(false)}
-	}
-	lines := make([]string, len(c.All))
-	for i, each := range c.All {
-		lines[i] = each.words(len(each.Any) > 0)
+	return conjuncts(all)
+}
+
+// conjuncts says each of the conditions; what policies write as ISSUER/SUBJECT, which is a claim iss together with a claim sub, is one.
+func conjuncts(all []*Condition) []string {
+	var lines []string
+	for i := 0; i < len(all); i++ {
+		if i+1 < len(all) && all[i].isClaim("iss") && all[i+1].isClaim("sub") {
+			lines = append(lines, "request principal is "+all[i].Test.Values[0].words()+"/"+all[i+1].Test.Values[0].words())
+			i++
+			continue
+		}
+		lines = append(lines, all[i].words(len(all) > 1))
 	}
 	return lines
+}
+
+func (c *Condition) isClaim(name string) bool {
+	return c.Test != nil && c.Test.Field == Claim && c.Test.Name == name && len(c.Test.Values) == 1
 }
 
 // words are in parentheses where they stand within others that would read otherwise.
 func (c *Condition) words(inner bool) string {
 	if c == nil {
 		return "always"
-	}
-	if principal, ok := c.requestPrincipal(); ok {
-		return principal
 	}
 	switch {
 	case c.Test != nil:
@@ -45,37 +50,20 @@ func (c *Condition) words(inner bool) string {
 		return c.Not.Test.words(true)
 	case c.Not != nil:
 		return "not (" + c.Not.words(false) + ")"
-	case len(c.All) > 0:
-		return joined(c.All, " and ", inner)
 	}
-	return joined(c.Any, " or ", inner)
-}
-
-func joined(conditions []*Condition, by string, inner bool) string {
-	parts := make([]string, len(conditions))
-	for i, c := range conditions {
-		parts[i] = c.words(true)
+	parts, by := conjuncts(c.All), " and "
+	if len(c.Any) > 0 {
+		by = " or "
+		for _, each := range c.Any {
+			parts = append(parts, each.words(true))
+		}
 	}
-	all := strings.Join(parts, by)
-	if inner {
+	if all := strings.Join(parts, by); inner && len(parts) > 1 {
 		return "(" + all + ")"
+	} else {
+		return all
 	}
-	return all
 }
-
-// requestPrincipal recognizes what policies write as ISSUER/SUBJECT: a claim iss together with a claim sub.
-func (c *Condition) requestPrincipal() (string, bool) {
-	if len(c.All) != 2 || c.All[0].Test == nil || c.All[1].Test == nil {
-		return "", false
-	}
-	issuer, subject := c.All[0].Test, c.All[1].Test
-	if issuer.Field != Claim || subject.Field != Claim || issuer.Name != "iss" || subject.Name != "sub" || len(issuer.Values) != 1 || len(subject.Values) != 1 {
-		return "", false
-	}
-	return "the token is of " + or(issuer.Values, anything) + ", for " + or(subject.Values, anything), true
-}
-
-const anything = "anyone"
 
 func (t *Test) words(negated bool) string {
 	what, values := string(t.Field), t.Values
@@ -205,8 +193,8 @@ func (v Value) words() string {
 	return v.Value
 }
 
-// words name the policy and the place of the rule.
-func (r Rule) words() string {
+// String names the policy and the place of the rule in it.
+func (r Rule) String() string {
 	name := r.Resource.Name
 	if r.Resource.Namespace != "" {
 		name = r.Resource.Namespace + "/" + name
@@ -216,28 +204,4 @@ func (r Rule) words() string {
 		words += " " + r.Path
 	}
 	return words
-}
-
-func at(l diag.Location) string {
-	if l.IsZero() {
-		return ""
-	}
-	return fmt.Sprintf("%s:%d", l.File, l.Line)
-}
-
-// printable replaces what a terminal or a table could take for commands; names come from files that anybody may have written.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '�'
-	}, s)
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -1,18 +1,21 @@
-package reach
+package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/meshc/meshc/pkg/reach"
 )
 
-// longestMarkdown is how much is printed, in bytes: GitHub refuses comments of more than 65,536 characters.
-const longestMarkdown = 60_000
+// longestComment is how much is printed, in bytes: GitHub refuses comments of more than 65,536 characters.
+const longestComment = 60_000
 
-// Markdown prints the matrix as a table, and the explanations of its columns folded below, for comments on pull requests. What does not fit into a
+// ReachMarkdown prints the matrix as a table, and the explanations of its columns folded below, for comments on pull requests. What does not fit into a
 // comment is left out, and said to be.
-func Markdown(w io.Writer, m *Matrix) error {
-	o := newOutline(m)
+func ReachMarkdown(w io.Writer, m *reach.Matrix, _ Options) error {
+	o := newReachOutline(m)
 	var b strings.Builder
 	b.WriteString("### Who may call whom\n\n")
 	if len(m.Rows) == 0 {
@@ -21,22 +24,22 @@ func Markdown(w io.Writer, m *Matrix) error {
 		return err
 	}
 	fmt.Fprintf(&b, "%s.\n", escaped(o.summary()))
-	for first := 0; first < len(m.Destinations); first += columns {
-		o.markdownTable(&b, first, min(first+columns, len(m.Destinations)))
+	for first := 0; first < len(m.Destinations); first += reachColumns {
+		o.markdownTable(&b, first, min(first+reachColumns, len(m.Destinations)))
 	}
-	fmt.Fprintf(&b, "\n%s.\n\n", legend)
+	fmt.Fprintf(&b, "\n%s.\n\n", reachLegend)
 	left := 0
 	for i := range m.Destinations {
 		text := o.markdownColumn(i)
-		if b.Len()+len(text) > longestMarkdown {
+		if b.Len()+len(text) > longestComment {
 			left++
 			continue
 		}
 		b.WriteString(text)
 	}
 	text := b.String()
-	if len(text) > longestMarkdown {
-		text = strings.ToValidUTF8(text[:longestMarkdown], "")
+	if len(text) > longestComment {
+		text = strings.ToValidUTF8(text[:longestComment], "")
 		text = text[:strings.LastIndexByte(text, '\n')+1]
 	}
 	if left > 0 || len(text) < b.Len() {
@@ -46,7 +49,7 @@ func Markdown(w io.Writer, m *Matrix) error {
 	return err
 }
 
-func (o *outline) markdownTable(b *strings.Builder, first, end int) {
+func (o *reachOutline) markdownTable(b *strings.Builder, first, end int) {
 	b.WriteString("\n| From |")
 	for i := first; i < end; i++ {
 		fmt.Fprintf(b, " %d |", i+1)
@@ -55,34 +58,41 @@ func (o *outline) markdownTable(b *strings.Builder, first, end int) {
 	for j := range o.m.Callers {
 		fmt.Fprintf(b, "| %s |", escaped(o.label(&o.m.Callers[j])))
 		for i := first; i < end; i++ {
-			fmt.Fprintf(b, " %s |", strings.ReplaceAll(o.rows[i][j].cell(), "~", `\~`))
+			fmt.Fprintf(b, " %s |", strings.ReplaceAll(reachCell(o.rows[i][j]), "~", `\~`))
 		}
 		b.WriteString("\n")
 	}
 }
 
 // markdownColumn explains a column.
-func (o *outline) markdownColumn(to int) string {
+func (o *reachOutline) markdownColumn(to int) string {
 	g := &o.m.Destinations[to]
 	var b strings.Builder
-	fmt.Fprintf(&b, "<details><summary>%d: %s (%s)</summary>\n\n", to+1, escaped(shortened(g.ports(), 20)), g.modes())
+	fmt.Fprintf(&b, "<details><summary>%d: %s (%s)</summary>\n\n", to+1, escaped(shortened(portsOf(g), 20)), modesOf(g))
 	for _, p := range o.paragraphs(to) {
-		fmt.Fprintf(&b, "- **%s** %s\n", strings.ReplaceAll(p.word, "~", `\~`), escaped(shortened(p.callers, 20)))
-		for _, l := range p.explanation() {
+		fmt.Fprintf(&b, "- **%s** %s\n", strings.ReplaceAll(p.word, "~", `\~`), escaped(p.who(20)))
+		for _, l := range explainAnswer(p.Answer) {
 			b.WriteString(l.markdown())
 		}
 		for i := range p.noRoute {
-			b.WriteString(p.noRoute[i].words().markdown())
+			b.WriteString(explainNoRoute(&p.noRoute[i]).markdown())
 		}
 	}
 	b.WriteString("\n</details>\n")
 	return b.String()
 }
 
-func (l line) markdown() string {
+func (l reachLine) markdown() string {
 	text := "  - " + escaped(strings.TrimSpace(l.words))
-	if l.at != "" {
-		text += " `" + strings.ReplaceAll(printable(l.at), "`", "'") + "`"
+	if !l.at.IsZero() {
+		text += " " + codeSpan(where(l.at))
+	}
+	for i, c := range l.conditions {
+		word := " if "
+		if i > 0 {
+			word = ", and "
+		}
+		text += word + escaped(c)
 	}
 	return text + "\n"
 }
@@ -90,4 +100,12 @@ func (l line) markdown() string {
 // escaped keeps names and values from being read as Markdown or HTML.
 func escaped(s string) string {
 	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "*", `\*`, "_", `\_`, "`", "\\`", "~", `\~`, "[", `\[`, "]", `\]`, "@", "@\u200b", `\`, `\\`).Replace(printable(s))
+}
+
+// ReachJSON prints the matrix for machines.
+func ReachJSON(w io.Writer, m *reach.Matrix, _ Options) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(m)
 }

@@ -1,4 +1,4 @@
-package reach
+package report
 
 import (
 	"bufio"
@@ -7,66 +7,48 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/meshc/meshc/pkg/reach"
 )
 
-// widest is how long lines of lists get, and columns how many columns a table has before it goes on below.
+// reachWidth is how long lines of lists get, reachColumns how many columns a table has before it goes on below.
 const (
-	widest  = 110
-	columns = 16
+	reachWidth   = 110
+	reachColumns = 16
 )
 
-// TextOptions of a text.
-type TextOptions struct {
-	// Color turns on ANSI colours.
-	Color bool
-	// Brief leaves the explanations out.
-	Brief bool
-}
-
-// Text prints the matrix at a glance, then for each column who gets through on which conditions, and which rule says so.
-func Text(w io.Writer, m *Matrix, opts TextOptions) error {
+// ReachText prints the matrix of who may call whom at a glance, then for each column who gets through on which conditions, and which rule says so.
+func ReachText(w io.Writer, m *reach.Matrix, opts Options) error {
 	out := bufio.NewWriter(w)
-	t := &text{Writer: out, outline: newOutline(m), color: opts.Color}
+	t := &reachText{Writer: out, reachOutline: newReachOutline(m), palette: palette{on: opts.Color}}
 	if len(m.Rows) == 0 {
 		fmt.Fprintln(out, "Nobody calls anything that was asked for.")
 		return out.Flush()
 	}
 	fmt.Fprintf(out, "%s\n\nTO\n", t.bold(printable(t.summary())))
 	for i := range m.Destinations {
-		t.wrapped(fmt.Sprintf("%4d  ", i+1), m.Destinations[i].ports())
+		t.wrapped(fmt.Sprintf("%4d  ", i+1), portsOf(&m.Destinations[i]))
 	}
-	for first := 0; first < len(m.Destinations); first += columns {
-		t.table(first, min(first+columns, len(m.Destinations)))
+	for first := 0; first < len(m.Destinations); first += reachColumns {
+		t.table(first, min(first+reachColumns, len(m.Destinations)))
 	}
-	fmt.Fprintf(out, "\n%s\n", t.faint(legend))
+	fmt.Fprintf(out, "\n%s\n", t.faint(reachLegend))
 	t.members()
-	if !opts.Brief {
-		for i := range m.Destinations {
-			t.destination(i)
-		}
+	for i := range m.Destinations {
+		t.destination(i)
 	}
 	return out.Flush()
 }
 
-// text prints to a writer.
-type text struct {
+// reachText prints to a writer.
+type reachText struct {
 	*bufio.Writer
-	*outline
-	color bool
+	*reachOutline
+	palette
 }
-
-func (t *text) paint(code, s string) string {
-	if !t.color {
-		return s
-	}
-	return "\x1b[" + code + "m" + s + "\x1b[0m"
-}
-
-func (t *text) bold(s string) string  { return t.paint("1", s) }
-func (t *text) faint(s string) string { return t.paint("2", s) }
 
 // verdict paints a cell by what it says.
-func (t *text) verdict(cell, padded string) string {
+func (t *reachText) verdict(cell, padded string) string {
 	switch strings.TrimSuffix(cell, "~") {
 	case "yes":
 		return t.paint("32", padded)
@@ -79,7 +61,7 @@ func (t *text) verdict(cell, padded string) string {
 }
 
 // table prints some columns of the matrix.
-func (t *text) table(first, end int) {
+func (t *reachText) table(first, end int) {
 	width := len("FROM")
 	for i := range t.m.Callers {
 		width = max(width, utf8.RuneCountInString(t.label(&t.m.Callers[i])))
@@ -93,7 +75,7 @@ func (t *text) table(first, end int) {
 	for j := range t.m.Callers {
 		fmt.Fprint(t, printable(pad(t.label(&t.m.Callers[j]), width)))
 		for i := first; i < end; i++ {
-			cell := t.rows[i][j].cell()
+			cell := reachCell(t.rows[i][j])
 			padded := cell
 			if i < end-1 {
 				padded = pad(cell, 4)
@@ -109,7 +91,7 @@ func pad(s string, width int) string {
 }
 
 // members lists callers whom the table names only in part, and the workloads that have no identity.
-func (t *text) members() {
+func (t *reachText) members() {
 	for i := range t.m.Callers {
 		g := &t.m.Callers[i]
 		if len(g.Callers) > 3 {
@@ -120,7 +102,7 @@ func (t *text) members() {
 			fmt.Fprintf(t, "\n%s\n", printable(t.label(g)))
 			t.wrapped("      ", names)
 		}
-		if c := g.Callers[0]; c.Kind == Outside && len(c.Workloads) > 0 {
+		if c := g.Callers[0]; c.Kind == reach.Outside && len(c.Workloads) > 0 {
 			fmt.Fprintf(t, "\nWithout a sidecar, and so outside:\n")
 			t.wrapped("      ", c.Workloads)
 		}
@@ -128,14 +110,14 @@ func (t *text) members() {
 }
 
 // wrapped prints a list with commas in lines that are not too long, the first after the margin, the others below it.
-func (t *text) wrapped(margin string, items []string) {
+func (t *reachText) wrapped(margin string, items []string) {
 	line, indent := margin, strings.Repeat(" ", utf8.RuneCountInString(margin))
 	for i, item := range items {
 		item = printable(item)
 		if i < len(items)-1 {
 			item += ","
 		}
-		if strings.TrimSpace(line) != strings.TrimSpace(margin) && utf8.RuneCountInString(line)+utf8.RuneCountInString(item) > widest {
+		if strings.TrimSpace(line) != strings.TrimSpace(margin) && utf8.RuneCountInString(line)+utf8.RuneCountInString(item) > reachWidth {
 			fmt.Fprintln(t, strings.TrimRight(line, " "))
 			line = indent
 		}
@@ -145,28 +127,31 @@ func (t *text) wrapped(margin string, items []string) {
 }
 
 // destination explains a column.
-func (t *text) destination(to int) {
+func (t *reachText) destination(to int) {
 	g := &t.m.Destinations[to]
-	fmt.Fprintf(t, "\n%s %s\n", t.bold(printable(fmt.Sprintf("%d  %s", to+1, shortened(g.ports(), 2)))), t.faint("("+g.modes()+")"))
+	fmt.Fprintf(t, "\n%s %s\n", t.bold(printable(fmt.Sprintf("%d  %s", to+1, shortened(portsOf(g), 2)))), t.faint("("+modesOf(g)+")"))
 	for _, p := range t.paragraphs(to) {
-		who := shortened(p.callers, 4)
-		if p.Verdict != Denied {
-			who += ", over " + map[Transport]string{MTLS: "mTLS", TLS: "TLS", Plaintext: "plaintext"}[p.Transport]
-		}
-		fmt.Fprintf(t, "   %s %s\n", t.verdict(p.word, pad(p.word, 4)), printable(who))
-		for _, l := range p.explanation() {
+		fmt.Fprintf(t, "   %s %s\n", t.verdict(p.word, pad(p.word, 4)), printable(p.who(4)))
+		for _, l := range explainAnswer(p.Answer) {
 			t.line(l)
 		}
 		for i := range p.noRoute {
-			t.line(p.noRoute[i].words())
+			t.line(explainNoRoute(&p.noRoute[i]))
 		}
 	}
 }
 
-func (t *text) line(l line) {
+func (t *reachText) line(l reachLine) {
 	fmt.Fprintf(t, "          %s", printable(l.words))
-	if l.at != "" {
-		fmt.Fprintf(t, "  %s", t.faint(printable(l.at)))
+	if !l.at.IsZero() {
+		fmt.Fprintf(t, "  %s", t.faint(printable(where(l.at))))
 	}
 	fmt.Fprintln(t)
+	for i, c := range l.conditions {
+		word := "if "
+		if i > 0 {
+			word = "and "
+		}
+		fmt.Fprintf(t, "            %s%s\n", word, printable(c))
+	}
 }
