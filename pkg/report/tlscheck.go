@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -14,16 +15,14 @@ import (
 // tlsColumns are the headings of the table of a TLS check.
 var tlsColumns = [...]string{"STATUS", "SERVICE", "CLIENTS", "CLIENT", "SERVER", "DESTINATION RULE", "PEER AUTHENTICATION"}
 
-// TLSCheckText prints what clients and servers speak for people: a line for each way in which a port is met, then the conflicts one by one with
-// what would mend them, then counts.
+// TLSCheckText prints what clients and servers speak for people: a line for each way in which a port is met, then the conflicts by what causes
+// them and what would mend them, then counts.
 func TLSCheckText(w io.Writer, r *tlscheck.Report, opts Options) error {
 	out := bufio.NewWriter(w)
 	p := palette{on: opts.Color}
 	table(out, p, r.Rows)
-	for i := range r.Rows {
-		if row := &r.Rows[i]; row.Status == tlscheck.Conflict {
-			tlsConflict(out, p, row)
-		}
+	for _, alike := range tlsConflicts(r.Rows) {
+		tlsConflict(out, p, alike)
 	}
 	if len(r.Rows) > 0 {
 		fmt.Fprintln(out)
@@ -144,15 +143,50 @@ func few(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
-func tlsConflict(out *bufio.Writer, p palette, row *tlscheck.Row) {
-	fmt.Fprintf(out, "\n%s %s from %s\n", p.status(row.Status), p.bold(printable(serviceName(row))), printable(row.Clients))
+// tlsConflicts puts together the conflicts of which all the same can be said.
+func tlsConflicts(rows []tlscheck.Row) [][]*tlscheck.Row {
+	var groups [][]*tlscheck.Row
+	at := map[[5]string]int{}
+	for i := range rows {
+		row := &rows[i]
+		if row.Status != tlscheck.Conflict {
+			continue
+		}
+		key := [...]string{row.Clients, tlsClient(row), tlsServer(row), row.Reason, row.Fix}
+		if _, ok := at[key]; !ok {
+			at[key] = len(groups)
+			groups = append(groups, nil)
+		}
+		groups[at[key]] = append(groups[at[key]], row)
+	}
+	return groups
+}
+
+func tlsClient(row *tlscheck.Row) string {
+	return clientMode(row.Client) + whoDecides(row.Client.Policy, row.Client.Why)
+}
+
+func tlsServer(row *tlscheck.Row) string {
+	return row.Server.Mode + whoDecides(row.Server.Policy, row.Server.Why)
+}
+
+func tlsConflict(out *bufio.Writer, p palette, alike []*tlscheck.Row) {
+	row := alike[0]
+	var services, workloads []string
+	for _, r := range alike {
+		services = append(services, serviceName(r))
+		workloads = append(workloads, r.Workloads...)
+	}
+	slices.Sort(workloads)
+	workloads = slices.Compact(workloads)
+	fmt.Fprintf(out, "\n%s %s from %s\n", p.status(row.Status), p.bold(printable(few(services))), printable(row.Clients))
 	line := func(label, text string) {
 		fmt.Fprintf(out, "  %s %s\n", p.note(fmt.Sprintf("%-7s", label)), printable(text))
 	}
-	line("client", clientMode(row.Client)+whoDecides(row.Client.Policy, row.Client.Why))
-	server := row.Server.Mode + whoDecides(row.Server.Policy, row.Server.Why)
-	if len(row.Workloads) > 0 {
-		server += "; behind it " + few(row.Workloads)
+	line("client", tlsClient(row))
+	server := tlsServer(row)
+	if len(workloads) > 0 {
+		server += "; behind it " + few(workloads)
 	}
 	line("server", server)
 	line("why", row.Reason)
