@@ -7,6 +7,7 @@ import (
 
 	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
 	"google.golang.org/protobuf/proto"
+	security "istio.io/api/security/v1beta1"
 
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/model/resource"
@@ -64,8 +65,9 @@ type Step struct {
 	// Rules have a say: a call passes a DENY step if none of them holds and an ALLOW step if one does; a CUSTOM step asks the Provider if one
 	// holds. In a step that refuses all they are those that decide it.
 	Rules []Rule `json:"rules,omitempty"`
-	// Provider is the cluster that is asked.
+	// Provider is the name of the one that is asked, Cluster the cluster over which.
 	Provider string `json:"provider,omitempty"`
+	Cluster  string `json:"cluster,omitempty"`
 	// Tokens are the rules by which a request's token, if it bears one, must be valid; Required refuses requests without.
 	Tokens   []TokenRule `json:"tokens,omitempty"`
 	Required bool        `json:"required,omitempty"`
@@ -95,12 +97,8 @@ func (e *evaluation) judge(filters []filter) Answer {
 		case f.tokens != nil:
 			e.tokens = f.tokens.rules
 			step = &Step{Action: ActionToken, Tokens: f.tokens.rules, Required: f.tokens.required}
-		case f.provider != "":
-			if step = askWhen(noted, f); step == nil {
-				continue
-			}
-		default:
-			continue
+		case f.cluster != "":
+			step = askWhen(noted, f)
 		}
 		if step == nil {
 			continue
@@ -145,7 +143,7 @@ func (e *evaluation) enforce(f filter) *Step {
 	}
 	switch {
 	case len(rules) == 0:
-		return &Step{Action: ActionAllow, Refuses: true, Why: "no rule allows it", Rules: e.policiesOf(f.rules)}
+		return &Step{Action: ActionAllow, Refuses: true, Why: e.whyVoid(f), Rules: e.from(f.rules)}
 	case unconditional >= 0:
 		return &Step{Action: ActionAllow, Rules: rules[unconditional : unconditional+1]}
 	}
@@ -165,7 +163,7 @@ func whyDenied(rules *rbacv3.RBAC) string {
 // askWhen is the step of a filter that asks a provider where rules of the filter before it hold, nil if none can.
 func askWhen(noted []Rule, f filter) *Step {
 	if f.asksAlways {
-		return &Step{Action: ActionCustom, Provider: f.provider, Rules: f.from}
+		return &Step{Action: ActionCustom, Provider: f.provider, Cluster: f.cluster, Rules: f.from}
 	}
 	if len(noted) == 0 {
 		return nil
@@ -173,7 +171,7 @@ func askWhen(noted []Rule, f filter) *Step {
 	if i := slices.IndexFunc(noted, func(r Rule) bool { return r.When == nil }); i >= 0 {
 		noted = noted[i : i+1]
 	}
-	return &Step{Action: ActionCustom, Provider: f.provider, Rules: noted}
+	return &Step{Action: ActionCustom, Provider: f.provider, Cluster: f.cluster, Rules: noted}
 }
 
 // matching are the rules that hold or may hold, in Envoy's order, which is that of their names.
@@ -206,11 +204,19 @@ func ruleOf(from resource.Source) Rule {
 	return Rule{Resource: from.Resource.Ref(), Path: from.Path, Location: from.Location()}
 }
 
-// policiesOf are the policies that rules come from.
-func (e *evaluation) policiesOf(rules *rbacv3.RBAC) []Rule {
-	var out []Rule
-	for _, from := range e.sources.Of(rules) {
-		out = append(out, ruleOf(from))
+// from are the places where a message was written.
+func (e *evaluation) from(msg proto.Message) []Rule { return chainReader{e.sources}.from(msg) }
+
+// whyVoid tells that rules of the policies count for nothing here; "" where all do.
+func (e *evaluation) whyVoid(f filter) string {
+	written := 0
+	for _, from := range e.sources.Of(f.rules) {
+		if policy, ok := from.Resource.Object.(*security.AuthorizationPolicy); ok {
+			written += len(policy.GetRules())
+		}
 	}
-	return out
+	if f.http || written <= len(f.rules.GetPolicies()) {
+		return ""
+	}
+	return "on a TCP port, rules that ask for what only HTTP has (methods, paths, hosts, headers, tokens) allow nothing"
 }

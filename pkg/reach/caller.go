@@ -143,7 +143,7 @@ func (e *evaluation) showCertificate(w *way) *Step {
 	step := &Step{Action: ActionTLS, Refuses: accepted.isNever(), Rules: w.from}
 	switch {
 	case step.Refuses:
-		step.Why, step.Rules = "the certificate's name is none that the server takes", nil
+		step.Why, step.Rules = "the server takes no certificate of such a name", nil
 		return step
 	case w.foreign && !w.optional:
 		step.Why = "a client certificate is required that the gateway's own authority signed"

@@ -3,6 +3,7 @@ package reach
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
@@ -13,6 +14,7 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	rbacnetworkv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/rbac/v3"
 	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -25,7 +27,8 @@ type filter struct {
 	http          bool
 	rules, shadow *rbacv3.RBAC
 	tokens        *tokenFilter
-	provider      string
+	// cluster is that over which a provider is asked, provider its name in the mesh's settings.
+	cluster, provider string
 	// asksAlways is set for a provider that is asked about every call; from says who wants that.
 	asksAlways bool
 	from       []Rule
@@ -75,8 +78,8 @@ func (r chainReader) filters(chain *listenerv3.FilterChain) (filters []filter, h
 			filters = append(filters, filter{rules: config.GetRules(), shadow: config.GetShadowRules()})
 		case *extnetworkv3.ExtAuthz:
 			filters = append(filters, filter{
-				provider: config.GetGrpcService().GetEnvoyGrpc().GetClusterName(), asksAlways: config.GetFilterEnabledMetadata() == nil,
-				from: r.from(f),
+				cluster: config.GetGrpcService().GetEnvoyGrpc().GetClusterName(), provider: providerName(config.GetFilterEnabledMetadata()),
+				asksAlways: config.GetFilterEnabledMetadata() == nil, from: r.from(f),
 			})
 		case *hcmv3.HttpConnectionManager:
 			return append(filters, r.httpFilters(config)...), true
@@ -99,14 +102,23 @@ func (r chainReader) httpFilters(m *hcmv3.HttpConnectionManager) []filter {
 		case *rbachttpv3.RBAC:
 			filters = append(filters, filter{http: true, rules: config.GetRules(), shadow: config.GetShadowRules()})
 		case *exthttpv3.ExtAuthz:
-			provider := config.GetGrpcService().GetEnvoyGrpc().GetClusterName()
-			if provider == "" {
-				provider = config.GetHttpService().GetServerUri().GetCluster()
+			cluster := config.GetGrpcService().GetEnvoyGrpc().GetClusterName()
+			if cluster == "" {
+				cluster = config.GetHttpService().GetServerUri().GetCluster()
 			}
-			filters = append(filters, filter{http: true, provider: provider, asksAlways: config.GetFilterEnabledMetadata() == nil, from: r.from(f)})
+			filters = append(filters, filter{
+				http: true, cluster: cluster, provider: providerName(config.GetFilterEnabledMetadata()),
+				asksAlways: config.GetFilterEnabledMetadata() == nil, from: r.from(f),
+			})
 		}
 	}
 	return filters
+}
+
+// providerName finds the provider's name in the condition on which a filter asks it: that a rule of its policies was noted.
+func providerName(enabled *matcherv3.MetadataMatcher) string {
+	name, _ := strings.CutPrefix(enabled.GetValue().GetStringMatch().GetPrefix(), "istio-ext-authz-")
+	return name
 }
 
 func (r chainReader) from(msg proto.Message) []Rule {

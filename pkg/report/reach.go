@@ -27,7 +27,7 @@ func ReachText(w io.Writer, m *reach.Matrix, opts Options) error {
 	}
 	fmt.Fprintf(out, "%s\n\nTO\n", t.bold(printable(t.summary())))
 	for i := range m.Destinations {
-		t.wrapped(fmt.Sprintf("%4d  ", i+1), portsOf(&m.Destinations[i]))
+		t.wrapped(fmt.Sprintf("%4d  ", i+1), legendOf(&m.Destinations[i]))
 	}
 	for first := 0; first < len(m.Destinations); first += reachColumns {
 		t.table(first, min(first+reachColumns, len(m.Destinations)))
@@ -95,16 +95,15 @@ func (t *reachText) members() {
 	for i := range t.m.Callers {
 		g := &t.m.Callers[i]
 		if len(g.Callers) > 3 {
-			var names []string
-			for _, c := range g.Callers {
-				names = append(names, t.caller(c))
-			}
 			fmt.Fprintf(t, "\n%s\n", printable(t.label(g)))
-			t.wrapped("      ", names)
+			t.wrapped("      ", t.membersOf(g))
 		}
 		if c := g.Callers[0]; c.Kind == reach.Outside && len(c.Workloads) > 0 {
 			fmt.Fprintf(t, "\nWithout a sidecar, and so outside:\n")
-			t.wrapped("      ", c.Workloads)
+			t.wrapped("      ", c.Workloads[:min(len(c.Workloads), mostListed)])
+			if more := len(c.Workloads) - mostListed; more > 0 {
+				fmt.Fprintf(t, "      and %d more\n", more)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,11 +45,14 @@ func (o *reachOutline) summary() string {
 			workloads[d.Workload] = true
 		}
 	}
-	noun := "identities"
-	if identities == 1 {
-		noun = "identity"
+	what := fmt.Sprintf("%s of %s; trust domain %s", count(ports, "port"), count(len(workloads), "workload"), o.m.TrustDomain)
+	switch identities {
+	case 0:
+		return what
+	case 1:
+		return "1 identity, " + what
 	}
-	return fmt.Sprintf("%d %s, %s of %s; trust domain %s", identities, noun, count(ports, "port"), count(len(workloads), "workload"), o.m.TrustDomain)
+	return fmt.Sprintf("%d identities, %s", identities, what)
 }
 
 // reachCell is an answer at a glance.
@@ -101,6 +105,53 @@ func portsOf(g *reach.DestinationGroup) []string {
 		out = append(out, d.Name())
 	}
 	return out
+}
+
+// mostListed is how many workloads or identities a list names; of more it says how many there are in which namespace.
+const mostListed = 20
+
+// legendOf lists a group's destinations.
+func legendOf(g *reach.DestinationGroup) []string {
+	if ports := portsOf(g); len(ports) <= mostListed {
+		return ports
+	}
+	var workloads []string
+	for _, d := range g.Destinations {
+		if !slices.Contains(workloads, d.Workload) {
+			workloads = append(workloads, d.Workload)
+		}
+	}
+	out := byNamespace(workloads, func(id string) string { return id[strings.LastIndexByte(id, '.')+1:] }, "workload")
+	out[0] = count(len(g.Destinations), "port") + ": " + out[0]
+	return out
+}
+
+// membersOf lists a group's callers.
+func (o *reachOutline) membersOf(g *reach.CallerGroup) []string {
+	var names []string
+	for _, c := range g.Callers {
+		names = append(names, o.caller(c))
+	}
+	if len(names) <= mostListed {
+		return names
+	}
+	return byNamespace(names, func(name string) string { namespace, _, _ := strings.Cut(name, "/"); return namespace }, "service account")
+}
+
+// byNamespace counts names by namespace, in the order in which namespaces first occur.
+func byNamespace(names []string, namespaceOf func(string) string, noun string) []string {
+	counts := map[string]int{}
+	var order []string
+	for _, name := range names {
+		namespace := namespaceOf(name)
+		if counts[namespace]++; counts[namespace] == 1 {
+			order = append(order, namespace)
+		}
+	}
+	for i, namespace := range order {
+		order[i] = fmt.Sprintf("%s (%s)", namespace, count(counts[namespace], noun))
+	}
+	return order
 }
 
 // modesOf says what the destinations ask of clients.
@@ -204,13 +255,13 @@ func explainStep(s *reach.Step) []reachLine {
 		out = append(out, reachLine{words: s.Why})
 	}
 	verb := map[reach.Action]string{
-		reach.ActionAllow: "allowed by", reach.ActionDeny: "denied by", reach.ActionCustom: "asks " + s.Provider + " by", reach.ActionTLS: "by",
+		reach.ActionAllow: "allowed by", reach.ActionDeny: "denied by", reach.ActionCustom: "asks " + cmp.Or(s.Provider, s.Cluster) + " by", reach.ActionTLS: "by",
 	}[s.Action]
-	if s.Action == reach.ActionAllow && s.Refuses {
-		verb = "of"
-	}
 	for i, r := range s.Rules {
 		l := reachLine{words: verb + " " + r.String(), at: r.Location, conditions: r.When.Lines()}
+		if s.Action == reach.ActionAllow && s.Refuses {
+			l.words = "no rule of " + r.String() + " allows it"
+		}
 		if i > 0 && s.Action == reach.ActionAllow && !s.Refuses {
 			l.words = "or " + l.words
 		}
