@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"slices"
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
@@ -9,6 +10,7 @@ import (
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	telemetry "istio.io/api/telemetry/v1alpha1"
 
+	"github.com/meshc/meshc/pkg/model"
 	"github.com/meshc/meshc/pkg/model/resource"
 )
 
@@ -51,6 +53,10 @@ func (b *builder) accessLogs(d direction, l logger) []*accesslogv3.AccessLog {
 // own settings count, as in istiod; a provider that is switched off does not bring them back.
 func (b *builder) telemetryLogs(place logPlace) (logs []*accesslogv3.AccessLog, ok bool) {
 	given, _ := b.telemetry().AccessLogs(place.mode)
+	// They stand in the order of the providers' own names, which a Telemetry may write in other cases.
+	slices.SortStableFunc(given, func(x, y model.AccessLog) int {
+		return cmp.Compare(b.telemetry().Provider(x.Provider).GetName(), b.telemetry().Provider(y.Provider).GetName())
+	})
 	for _, g := range given {
 		provider := b.telemetry().Provider(g.Provider)
 		name, config := b.logConfig(provider)

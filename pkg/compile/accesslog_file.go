@@ -1,12 +1,12 @@
 package compile
 
 import (
-	"encoding/json"
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	filev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/file/v3"
 	withoutqueryv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/formatter/req_without_query/v3"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/structpb"
 	meshconfig "istio.io/api/mesh/v1alpha1"
 )
@@ -123,15 +123,11 @@ func textLog(format string) string {
 
 // jsonLog is the format as JSON; one that cannot be read counts as none, as in istiod.
 func jsonLog(format string) *structpb.Struct {
-	var own map[string]any
-	if format == "" || json.Unmarshal([]byte(format), &own) != nil {
+	own := &structpb.Struct{}
+	if format == "" || protojson.Unmarshal([]byte(format), own) != nil {
 		return defaultJSONLog()
 	}
-	s, err := structpb.NewStruct(own)
-	if err != nil {
-		return defaultJSONLog()
-	}
-	return s
+	return own
 }
 
 // logFormatters are the extensions that a format needs: one operator is not among Envoy's own.

@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -159,10 +160,55 @@ func TestProxyConfigOf(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"A": "mesh", "B": "root", "C": "ns", "D": "pod"}, got.GetProxyMetadata()); diff != "" {
 		t.Error(diff)
 	}
+	var fields []string
+	for _, layer := range m.ProxyConfigLayers(p) {
+		fields = append(fields, fmt.Sprintf("%s %v", layer.Source("proxyMetadata").Path, layer.Given.GetProxyMetadata()))
+	}
+	if diff := cmp.Diff([]string{
+		"spec.environmentVariables map[B:root]", "spec.environmentVariables map[C:ns]", "spec.environmentVariables map[]", " map[D:pod]",
+	}, fields); diff != "" {
+		t.Error(diff)
+	}
+	for field, want := range map[string]string{
+		"concurrency": "ProxyConfig shop/web spec.concurrency", "statusPort": "", "proxyMetadata": "",
+	} {
+		got := ""
+		if source := m.ProxyConfigSource(p, field); source.Resource != nil {
+			got = source.Resource.ID() + " " + source.Path
+		}
+		if got != want {
+			t.Errorf("%s stands at %q, want %q", field, got, want)
+		}
+	}
 	if other := m.ProxyConfigOf(sidecar("elsewhere", nil)); other.GetConcurrency().GetValue() != 2 {
 		t.Error(other)
 	}
 	if def := m.Settings.Mesh.GetDefaultConfig(); def.GetConcurrency().GetValue() != 1 || len(def.GetProxyMetadata()) != 2 {
 		t.Error("the mesh's own default changed:", def)
+	}
+}
+
+// TestAnnotationSource: an annotation is found in the pod's template, wherever that stands.
+func TestAnnotationSource(t *testing.T) {
+	const annotated = "{metadata: {labels: {app: a}, annotations: {sidecar.istio.io/inject: \"true\", x.io/y: z}}, spec: {containers: [{name: a, image: a}], restartPolicy: OnFailure}}"
+	for name, test := range map[string]struct{ yaml, want string }{
+		"CronJob": {"apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a, namespace: shop}\nspec: {schedule: '* * * * *', jobTemplate: {spec: {template: " + annotated + "}}}",
+			`spec.jobTemplate.spec.template.metadata.annotations["x.io/y"]`},
+		"Deployment": {"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: shop}\nspec: {selector: {matchLabels: {app: a}}, template: " +
+			strings.Replace(annotated, ", restartPolicy: OnFailure", "", 1) + "}", `spec.template.metadata.annotations["x.io/y"]`},
+		"Pod": {"apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop, annotations: {sidecar.istio.io/inject: \"true\", x.io/y: z}}\nspec: {containers: [{name: a, image: a}]}",
+			`metadata.annotations["x.io/y"]`},
+	} {
+		proxies := world(t, test.yaml).Proxies()
+		if len(proxies) != 1 {
+			t.Errorf("%s: %d proxies", name, len(proxies))
+			continue
+		}
+		if got := proxies[0].AnnotationSource("x.io/y").Path; got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+		if got := proxies[0].AnnotationSource("other"); got != proxies[0].Source {
+			t.Errorf("%s: what is not there stands at %s", name, got.Path)
+		}
 	}
 }
