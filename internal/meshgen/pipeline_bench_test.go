@@ -1,8 +1,11 @@
 package meshgen_test
 
 import (
+	"runtime"
 	"testing"
 	"testing/fstest"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/meshc/meshc/internal/meshgen"
 	"github.com/meshc/meshc/pkg/compile"
@@ -65,4 +68,50 @@ func BenchmarkLargeMesh(b *testing.B) {
 			}
 		}
 	})
+	b.Run("compile and write all proxies", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			compiler := compile.New(mesh, compile.Options{})
+			var group errgroup.Group
+			group.SetLimit(runtime.GOMAXPROCS(0))
+			for _, p := range proxies {
+				group.Go(func() error {
+					cfg := compiler.Compile(p)
+					if _, _, err := emit.BootstrapWithSourceMap(cfg); err != nil {
+						return err
+					}
+					return emit.Validate(cfg)
+				})
+			}
+			if err := group.Wait(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(len(proxies)), "proxies")
+		b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N*len(proxies)), "ms/proxy")
+	})
+	b.Run("hold all proxies", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			before := heap()
+			b.StartTimer()
+			compiler := compile.New(mesh, compile.Options{})
+			held := make([]*compile.Configuration, len(proxies))
+			for i, p := range proxies {
+				held[i] = compiler.Compile(p)
+			}
+			b.StopTimer()
+			b.ReportMetric(float64(heap()-before)/float64(len(proxies)), "held-B/proxy")
+			runtime.KeepAlive(held)
+			b.StartTimer()
+		}
+	})
+}
+
+// heap returns how many bytes are in use.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

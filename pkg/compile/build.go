@@ -14,9 +14,10 @@ import (
 )
 
 func (b *builder) build() *Configuration {
-	cfg := &Configuration{Proxy: b.proxy, Target: b.target, Settings: &b.mesh.Settings, ProxyConfig: b.proxyConfig(), Sources: b.sources}
-	cfg.Clusters = b.patchClusters(b.clusters())
-	cfg.Endpoints = askedFor(b.endpoints(), cfg.Clusters)
+	cfg := &Configuration{Proxy: b.proxy, Target: b.target, Settings: &b.mesh.Settings, ProxyConfig: b.proxyConfig(), Sources: b.sources, shared: b.shared}
+	clusters, endpoints := b.clusters()
+	cfg.Clusters = b.patchClusters(clusters)
+	cfg.Endpoints = askedFor(endpoints, cfg.Clusters)
 	if b.proxy.Type == model.Router {
 		merged := b.mergeGateways()
 		b.serverPorts = merged.serverPorts()

@@ -8,6 +8,7 @@ import (
 	udpa "github.com/cncf/xds/go/udpa/type/v1"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -18,15 +19,19 @@ import (
 	"github.com/meshc/meshc/pkg/model/resource"
 )
 
-// clusters returns every cluster of the proxy: outbound ones, inbound ones for a sidecar, passthrough and black hole. Where two have one name
-// the first is kept.
-func (b *builder) clusters() []*clusterv3.Cluster {
+// clusters returns every cluster of the proxy: outbound ones, inbound ones for a sidecar, passthrough and black hole; and the load assignment
+// of each that istiod sends endpoints for by EDS. Where two have one name the first is kept.
+func (b *builder) clusters() ([]*clusterv3.Cluster, []*endpointv3.ClusterLoadAssignment) {
 	cb := &clusterBuilder{endpointBuilder: b.newEndpointBuilder()}
-	all := cb.outboundClusters(false)
+	targets := &targetBuilder{endpointBuilder: cb.endpointBuilder, assigned: map[string]bool{}}
+	targets.add(false)
+	all := targets.clusters
 	if b.proxy.Type == model.Router {
 		all = append(all, cb.blackHole())
 		if b.passesSNIThrough() {
-			all = append(all, cb.outboundClusters(true)...)
+			targets.clusters = all
+			targets.add(true)
+			all = targets.clusters
 		}
 	} else {
 		all = append(all, cb.blackHole(), cb.passthrough())
@@ -44,7 +49,7 @@ func (b *builder) clusters() []*clusterv3.Cluster {
 			kept = append(kept, c)
 		}
 	}
-	return kept
+	return kept, targets.endpoints
 }
 
 // clusterBuilder builds the clusters of one proxy. Beside the proxy's it holds messages that many clusters have in common, made once and never

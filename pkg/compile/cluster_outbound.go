@@ -132,16 +132,6 @@ func (b *builder) passesSNIThrough() bool {
 	return false
 }
 
-func (b *clusterBuilder) outboundClusters(sni bool) []*clusterv3.Cluster {
-	var out []*clusterv3.Cluster
-	for t := range b.outboundTargets(sni) {
-		if c := b.outboundCluster(t); c != nil {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
 // outboundCluster builds one cluster; nil for one that is to resolve the names of endpoints and has none.
 func (b *clusterBuilder) outboundCluster(t outboundTarget) *clusterv3.Cluster {
 	name, mesh := t.name(), b.mesh.Settings.Mesh

@@ -1,8 +1,8 @@
 // Package compile turns a mesh and a proxy into the Envoy resources that istiod would send that proxy: listeners, route configurations,
 // clusters, endpoints and secrets, shaped and named as istiod does.
 //
-// A configuration is built fresh for each proxy; whatever is shared between proxies is never changed after it was built, and nothing
-// lives in package variables. Files are named for the kind of resource and its direction: a question about the inbound listener is
+// A configuration belongs to one proxy, but the proxies of a Compiler share those messages that are the same for them (see shared.go). A
+// message is never changed once it is part of a configuration, and nothing lives in package variables. Files are named for the kind of resource and its direction: a question about the inbound listener is
 // answered in listener_inbound.go.
 package compile
 
@@ -73,6 +73,8 @@ type Configuration struct {
 	Sources *provenance.Map
 	// Findings name what of the input bears on this proxy and is not compiled.
 	Findings []diag.Finding
+
+	shared *shared
 }
 
 // Compiler compiles the proxies of one mesh. It is safe for concurrent use.
@@ -82,6 +84,7 @@ type Compiler struct {
 	patches    func() []*envoyPatch
 	extensions func() []trafficExtension
 	selective  func() []resource.Of[*networking.DestinationRule]
+	shared     *shared
 }
 
 // New returns a compiler for the mesh.
@@ -89,7 +92,7 @@ func New(mesh *model.Mesh, opts Options) *Compiler {
 	if opts.Target == "" {
 		opts.Target = Envoy
 	}
-	return &Compiler{mesh: mesh, opts: opts,
+	return &Compiler{mesh: mesh, opts: opts, shared: &shared{},
 		patches:    sync.OnceValue(func() []*envoyPatch { return envoyFilters(mesh) }),
 		extensions: sync.OnceValue(func() []trafficExtension { return trafficExtensions(mesh) }),
 		selective:  sync.OnceValue(func() []resource.Of[*networking.DestinationRule] { return selectiveRules(mesh) }),
@@ -102,7 +105,7 @@ func (c *Compiler) Compile(p *model.Proxy) *Configuration { return c.builder(p).
 func (c *Compiler) builder(p *model.Proxy) *builder {
 	b := &builder{
 		mesh: c.mesh, proxy: p, target: c.opts.Target, scope: c.mesh.ScopeOf(p),
-		secretsDir: c.opts.SecretsDir, secretNames: map[string]bool{}, sources: provenance.New(),
+		secretsDir: c.opts.SecretsDir, secretNames: map[string]bool{}, sources: provenance.Over(&c.shared.sources), shared: c.shared,
 	}
 	b.patches, b.extensions = b.patchesFor(c.patches()), b.extensionsFor(c.extensions())
 	return b
@@ -120,6 +123,8 @@ type builder struct {
 	target  Target
 	scope   *model.Scope
 	sources *provenance.Map
+	// shared is what the proxies of the compiler have in common.
+	shared *shared
 	// secretsDir is Options.SecretsDir.
 	secretsDir string
 	// secretNames are the secrets that the configuration refers to and the bootstrap must hold.

@@ -19,33 +19,6 @@ import (
 	"github.com/meshc/meshc/pkg/model/resource"
 )
 
-// endpoints returns the load assignment of every cluster that istiod sends endpoints for by EDS; those of clusters that resolve names stand in
-// the clusters.
-func (b *builder) endpoints() []*endpointv3.ClusterLoadAssignment {
-	eb := b.newEndpointBuilder()
-	var out []*endpointv3.ClusterLoadAssignment
-	seen := map[string]bool{}
-	add := func(t outboundTarget) {
-		name := t.name()
-		if t.kind != clusterv3.Cluster_EDS || seen[name] {
-			return
-		}
-		seen[name] = true
-		out = append(out, &endpointv3.ClusterLoadAssignment{
-			ClusterName: name, Endpoints: b.balance(eb.localityEndpoints(t), t, true),
-		})
-	}
-	for t := range b.outboundTargets(false) {
-		add(t)
-	}
-	if b.proxy.Type == model.Router && b.passesSNIThrough() {
-		for t := range b.outboundTargets(true) {
-			add(t)
-		}
-	}
-	return out
-}
-
 // endpointBuilder builds the endpoints of one proxy. It holds what all of them are seen through.
 type endpointBuilder struct {
 	*builder
@@ -58,8 +31,19 @@ type endpointBuilder struct {
 
 func (b *builder) newEndpointBuilder() *endpointBuilder {
 	eb := &endpointBuilder{builder: b}
-	eb.gateways, eb.factor = networkGateways(b.mesh.Settings.Networks, b.mesh.Services())
+	ways := once(b, "ways into networks", func(keeper) *waysIntoNetworks {
+		w := &waysIntoNetworks{}
+		w.gateways, w.factor = networkGateways(b.mesh.Settings.Networks, b.mesh.Services())
+		return w
+	})
+	eb.gateways, eb.factor = ways.gateways, ways.factor
 	return eb
+}
+
+// waysIntoNetworks is what networkGateways returns.
+type waysIntoNetworks struct {
+	gateways map[string][]networkGateway
+	factor   uint32
 }
 
 // localityGroup are the endpoints of one locality: for each one what is known of it and what Envoy is told.

@@ -47,12 +47,19 @@ func (b *builder) credentialSDS(name string) *tlsv3.SdsSecretConfig {
 // connections fail that need the secret.
 func (b *builder) staticSDS(name string) *tlsv3.SdsSecretConfig {
 	if b.secretsDir != "" {
-		b.secretNames[name] = true
+		b.needSecret(name)
 		return &tlsv3.SdsSecretConfig{Name: name}
 	}
 	source := agentSource()
 	source.InitialFetchTimeout = durationpb.New(sdsPatience)
 	return &tlsv3.SdsSecretConfig{Name: name, SdsConfig: source}
+}
+
+// needSecret notes that the bootstrap must hold a secret, where it is the bootstrap that holds secrets.
+func (b *builder) needSecret(name string) {
+	if b.target != IstioProxy && b.secretsDir != "" {
+		b.secretNames[name] = true
+	}
 }
 
 func agentSource() *corev3.ConfigSource {

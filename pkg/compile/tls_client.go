@@ -143,6 +143,8 @@ func (b *clusterBuilder) meshClientTLS(sni string, names []string, protocol tran
 	if b.certificate == nil {
 		b.certificate, b.roots = b.workloadSDS(workloadSecret), b.workloadSDS(rootSecret)
 	}
+	b.needSecret(workloadSecret)
+	b.needSecret(rootSecret)
 	common := &tlsv3.CommonTlsContext{
 		TlsParams:                      clientTLSParameters(),
 		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{b.certificate},
