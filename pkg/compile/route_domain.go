@@ -153,13 +153,21 @@ func serviceAliases(services []*model.Service) map[string][]string {
 	return out
 }
 
-// addressesOf returns the virtual addresses by which the proxy knows a service: its own, or the one that istiod allocates, which counts only
-// where the proxy answers its workload's DNS queries (https://istio.io/latest/docs/ops/configuration/traffic-management/dns-proxy/).
+// addressesOf returns the virtual addresses by which the proxy knows a service: its own, or the one that istiod allocates.
 func (b *builder) addressesOf(svc *model.Service) []string {
-	if len(svc.Addresses) == 0 && svc.AutoAddress != "" && b.proxyConfig().GetProxyMetadata()["ISTIO_META_DNS_CAPTURE"] == "true" {
+	if len(svc.Addresses) == 0 && svc.AutoAddress != "" && b.allocatesAddresses() {
 		return []string{svc.AutoAddress}
 	}
 	return svc.Addresses
+}
+
+// dnsCapture is the setting by which a proxy answers its workload's DNS queries.
+const dnsCapture = "ISTIO_META_DNS_CAPTURE"
+
+// allocatesAddresses tells whether addresses that istiod allocates count: only where the proxy answers its workload's DNS queries
+// (https://istio.io/latest/docs/ops/configuration/traffic-management/dns-proxy/).
+func (b *builder) allocatesAddresses() bool {
+	return b.proxyConfig().GetProxyMetadata()[dnsCapture] == "true"
 }
 
 // hostPort writes HOST:PORT.

@@ -19,21 +19,26 @@ import (
 
 // sidecarRoutes returns the route configurations that the sidecar's outbound HTTP listeners name.
 func (b *builder) sidecarRoutes(listeners []*listenerv3.Listener) []*routev3.RouteConfiguration {
-	t := &outboundTable{builder: b, aliases: serviceAliases(b.mesh.Services())}
+	t := b.newOutboundTable()
 	var out []*routev3.RouteConfiguration
 	for _, name := range b.routeNames(listeners) {
-		if rc := t.configuration(name); rc != nil {
+		if rc := t.table(name); rc != nil {
 			out = append(out, rc)
 		}
 	}
 	return out
 }
 
-// outboundTable makes the route configurations of one sidecar.
+// outboundTable makes the route configurations of one sidecar, or rather of a stand-in for all that are routed alike.
 type outboundTable struct {
 	*builder
+	// sidecar is the builder of the sidecar itself.
+	sidecar *builder
 	// aliases are the other names of services, see serviceAliases.
 	aliases map[string][]string
+	// owners is what wildcardOwners has found.
+	owners map[*model.EgressListener]map[string]*model.VirtualService
+	client
 }
 
 // routeNames returns the names of the route configurations that the listeners' HTTP connection managers ask for, sorted.
@@ -59,38 +64,38 @@ func (b *builder) routeNames(listeners []*listenerv3.Listener) []string {
 	return slices.Compact(names)
 }
 
-// configuration makes the route configuration of a name, nil for a name that means nothing. Names are a port; HOST:PORT for the
-// port of one service whose protocol is found out at run time; a Unix socket that a Sidecar binds an egress listener to; or
-// http_proxy for the mesh's forward proxy port.
-func (t *outboundTable) configuration(name string) *routev3.RouteConfiguration {
-	var port uint32
-	sniffed := false
-	if name != httpProxyRoute && !strings.HasPrefix(name, "unix:") {
-		number := name
-		if i := strings.LastIndexByte(name, ':'); i >= 0 {
-			sniffed, number = true, name[i+1:]
-		}
-		n, err := strconv.ParseUint(number, 10, 16)
-		if err != nil {
-			return nil
-		}
-		port = uint32(n)
-	}
-	egress := t.egressListener(port, name)
-	if egress == nil {
-		return nil
-	}
+// configuration makes the route configuration of a name for what an egress listener imports.
+func (t *outboundTable) configuration(name string, egress *model.EgressListener) *routev3.RouteConfiguration {
+	port, sniffed, _ := portOfRoutes(name)
 	hosts := t.outboundHosts(egress, port)
 	if sniffed {
 		hosts = onlyHost(hosts, name)
 	}
 	slices.SortStableFunc(hosts, func(x, y *routev3.VirtualHost) int { return strings.Compare(x.Name, y.Name) })
+	for i, h := range hosts {
+		hosts[i] = t.sharedHost(h)
+	}
 	if !sniffed {
 		hosts = append(hosts, t.catchAllHost())
 	}
 	rc := newRouteConfiguration(name, hosts)
 	t.sources.Add(rc, egress.Source)
 	return rc
+}
+
+// portOfRoutes reads the name of a route configuration. Names are a port; HOST:PORT for the port of one service whose protocol is found out
+// at run time (sniffed); a Unix socket that a Sidecar binds an egress listener to; or http_proxy for the mesh's forward proxy port. The last
+// two have port 0. ok is false for a name that means nothing.
+func portOfRoutes(name string) (port uint32, sniffed, ok bool) {
+	if name == httpProxyRoute || strings.HasPrefix(name, "unix:") {
+		return 0, false, true
+	}
+	number := name
+	if i := strings.LastIndexByte(name, ':'); i >= 0 {
+		sniffed, number = true, name[i+1:]
+	}
+	n, err := strconv.ParseUint(number, 10, 16)
+	return uint32(n), sniffed, err == nil
 }
 
 // httpProxyRoute names the routes of MeshConfig's proxyHttpPort.

@@ -80,10 +80,14 @@ func carriesHTTP(p *model.Port) bool { return p.Protocol.IsHTTP() || p.Protocol.
 
 // virtualServiceGroups returns the routes of the VirtualServices, and for which services and names.
 func (t *outboundTable) virtualServiceGroups(egress *model.EgressListener, services map[string]*model.Service, port uint32) []*hostGroup {
-	owners := wildcardOwners(egress)
+	owners := t.ownersIn(egress)
+	var hostnames []string // of services, sorted, once a wildcard asks for them
 	var groups []*hostGroup
 	for _, vs := range egress.VirtualServices {
-		names, matched := splitHosts(vs, services, owners)
+		if hostnames == nil && slices.ContainsFunc(vs.Spec.GetHosts(), isWildcard) {
+			hostnames = slices.Sorted(maps.Keys(services))
+		}
+		names, matched := splitHosts(vs, services, hostnames, owners)
 		if translate.FromGatewayAPI(vs) && !t.mayRoute(vs, matched) {
 			continue
 		}
@@ -95,7 +99,7 @@ func (t *outboundTable) virtualServiceGroups(egress *model.EgressListener, servi
 			// Names without a service can be reached on plain HTTP's port.
 			byPort[80] = nil
 		}
-		routes := translate.HTTPRoutes(vs, t.sidecarRouteOptions(services, port))
+		routes := t.sharedRoutes(vs, services, port)
 		if len(routes) == 0 {
 			continue
 		}
@@ -126,6 +130,16 @@ func (t *outboundTable) sidecarRouteOptions(services map[string]*model.Service, 
 		return destinationCluster(d, services[d.GetHost()], port)
 	}
 	return opts
+}
+
+// ownersIn is wildcardOwners, asked once for all ports.
+func (t *outboundTable) ownersIn(egress *model.EgressListener) map[string]*model.VirtualService {
+	owners, ok := t.owners[egress]
+	if !ok {
+		owners = wildcardOwners(egress)
+		t.owners[egress] = owners
+	}
+	return owners
 }
 
 // wildcardOwners tells which VirtualService's host is the most specific one for each service that any covers. Of those with equal hosts
@@ -170,10 +184,10 @@ func wildcardOwners(egress *model.EgressListener) map[string]*model.VirtualServi
 }
 
 // splitHosts parts the hosts of a VirtualService into services and names that no service has. A wildcard stands for the services for
-// which no other VirtualService has a more specific host.
-func splitHosts(vs *model.VirtualService, services map[string]*model.Service, owners map[string]*model.VirtualService) (names []string, matched []*model.Service) {
+// which no other VirtualService has a more specific host; hostnames are those of the services in order.
+func splitHosts(vs *model.VirtualService, services map[string]*model.Service, hostnames []string, owners map[string]*model.VirtualService) (names []string, matched []*model.Service) {
 	for _, h := range vs.Spec.GetHosts() {
-		if strings.HasPrefix(h, "*") {
+		if isWildcard(h) {
 			continue
 		}
 		if svc, ok := services[h]; ok {
@@ -183,11 +197,11 @@ func splitHosts(vs *model.VirtualService, services map[string]*model.Service, ow
 		}
 	}
 	for _, h := range vs.Spec.GetHosts() {
-		if !strings.HasPrefix(h, "*") {
+		if !isWildcard(h) {
 			continue
 		}
 		covers := false
-		for _, hostname := range slices.Sorted(maps.Keys(services)) {
+		for _, hostname := range hostnames {
 			if !overlap(h, hostname) || translate.FromGatewayAPI(vs) {
 				continue
 			}
@@ -202,6 +216,8 @@ func splitHosts(vs *model.VirtualService, services map[string]*model.Service, ow
 	}
 	return names, matched
 }
+
+func isWildcard(host string) bool { return strings.HasPrefix(host, "*") }
 
 // overlap tells whether two host patterns have names in common.
 func overlap(a, b string) bool { return model.HostMatches(a, b) || model.HostMatches(b, a) }
@@ -226,8 +242,7 @@ func (t *outboundTable) serviceGroups(services map[string]*model.Service, port u
 				continue
 			}
 			cluster := translate.OutboundCluster(p.Number, "", hostname)
-			r := translate.DefaultRoute(cluster, translate.Operation(hostname, p.Number, "/*"), opts, t.servicePolicy(svc, p.Number))
-			t.sources.Add(r, p.Source)
+			r := t.sharedDefault(defaultRoute{cluster, translate.Operation(hostname, p.Number, "/*"), t.servicePolicy(svc, p.Number), p.Source, t.forwarded}, opts)
 			groups = append(groups, &hostGroup{port: p.Number, routes: []*routev3.Route{r}, services: []*model.Service{svc}})
 		}
 	}

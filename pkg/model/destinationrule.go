@@ -17,12 +17,14 @@ type ruleTable struct {
 	exported map[string]*hostTable[[]*DestinationRule] // by namespace: what it lets others see
 	// rootLocal are the root namespace's private ones. Its others only count once the service's namespace has said nothing.
 	rootLocal *hostTable[[]*DestinationRule]
+	// selectors are the labels by which rules of a namespace select workloads.
+	selectors map[string][]map[string]string
 }
 
 func (m *Mesh) buildRules() *ruleTable {
 	t := &ruleTable{
 		local: map[string]*hostTable[[]*DestinationRule]{}, exported: map[string]*hostTable[[]*DestinationRule]{},
-		rootLocal: newHostTable[[]*DestinationRule](),
+		rootLocal: newHostTable[[]*DestinationRule](), selectors: map[string][]map[string]string{},
 	}
 	table := func(of map[string]*hostTable[[]*DestinationRule], ns string) *hostTable[[]*DestinationRule] {
 		if of[ns] == nil {
@@ -32,6 +34,9 @@ func (m *Mesh) buildRules() *ruleTable {
 	}
 	privateByDefault := slices.Contains(m.Settings.Mesh.GetDefaultDestinationRuleExportTo(), exportPrivate)
 	for _, r := range byAge(slices.Concat(All[*networking.DestinationRule](m), m.GatewayAPI().DestinationRules)) {
+		if labels := r.Spec.GetWorkloadSelector().GetMatchLabels(); len(labels) > 0 {
+			t.selectors[r.Namespace] = append(t.selectors[r.Namespace], labels)
+		}
 		host := m.ResolveHost(r.Spec.GetHost(), r.Namespace)
 		exportTo := ruleExport(r.Spec)
 		own := exportTo[exportPrivate] || exportTo[r.Namespace]

@@ -22,6 +22,10 @@ type Scope struct {
 	// that several namespaces offer appears once, chosen as istiod does (own namespace first, then the Kubernetes service, then the oldest/first by namespace).
 	Services []*Service
 
+	// RoutingLabels are the names, sorted, of the labels by which VirtualServices and DestinationRules tell the scope's proxies apart. Proxies
+	// of one namespace and Sidecar that are equal in these are routed alike.
+	RoutingLabels []string
+
 	services map[string]*Service
 	mesh     *Mesh
 	// rules are those for each service's hostname, one for each workload selector.

@@ -38,7 +38,41 @@ func (m *Mesh) buildScope(namespace string, router bool, sidecar *resource.Of[*n
 	slices.SortStableFunc(s.Services, func(a, b *Service) int {
 		return cmp.Or(cmp.Compare(a.Hostname, b.Hostname), cmp.Compare(a.Namespace, b.Namespace))
 	})
+	s.RoutingLabels = m.routingLabels(namespace, s.EgressListeners)
 	return s
+}
+
+// routingLabels are the names of labels that the VirtualServices of the listeners match, or that rules of the namespace select proxies by.
+func (m *Mesh) routingLabels(namespace string, listeners []*EgressListener) []string {
+	names := map[string]bool{}
+	add := func(labels map[string]string) {
+		for name := range labels {
+			names[name] = true
+		}
+	}
+	for _, l := range listeners {
+		for _, v := range l.VirtualServices {
+			for _, h := range v.Spec.GetHttp() {
+				for _, match := range h.GetMatch() {
+					add(match.GetSourceLabels())
+				}
+			}
+			for _, t := range v.Spec.GetTcp() {
+				for _, match := range t.GetMatch() {
+					add(match.GetSourceLabels())
+				}
+			}
+			for _, t := range v.Spec.GetTls() {
+				for _, match := range t.GetMatch() {
+					add(match.GetSourceLabels())
+				}
+			}
+		}
+	}
+	for _, selector := range m.rules().selectors[namespace] {
+		add(selector)
+	}
+	return sortedKeys(names)
 }
 
 // scopeBuilder collects services for a scope, one a hostname.

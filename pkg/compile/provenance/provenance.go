@@ -118,6 +118,9 @@ next:
 	}
 }
 
+// Forget drops what was recorded of a message that is part of nothing.
+func (m *Map) Forget(msg proto.Message) { delete(m.sources, msg) }
+
 // Of returns what shaped msg itself, in the order recorded; parents and children have their own.
 func (m *Map) Of(msg proto.Message) []resource.Source {
 	if sources, ok := m.sources[msg]; ok {
