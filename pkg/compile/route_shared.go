@@ -37,6 +37,7 @@ func (b *builder) newOutboundTable() *outboundTable {
 	like.scope, like.ownConfig = &scope, c.proxyConfig()
 	return &outboundTable{
 		builder: like, sidecar: b, client: c, owners: map[*model.EgressListener]map[string]*model.VirtualService{},
+		hosts:   map[portOfEgress][]*routev3.VirtualHost{},
 		aliases: once(b, "aliases", func(keeper) map[string][]string { return serviceAliases(b.mesh.Services()) }),
 	}
 }

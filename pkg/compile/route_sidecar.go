@@ -38,6 +38,8 @@ type outboundTable struct {
 	aliases map[string][]string
 	// owners is what wildcardOwners has found.
 	owners map[*model.EgressListener]map[string]*model.VirtualService
+	// hosts is what hostsOn has worked out.
+	hosts map[portOfEgress][]*routev3.VirtualHost
 	client
 }
 
@@ -67,20 +69,36 @@ func (b *builder) routeNames(listeners []*listenerv3.Listener) []string {
 // configuration makes the route configuration of a name for what an egress listener imports.
 func (t *outboundTable) configuration(name string, egress *model.EgressListener) *routev3.RouteConfiguration {
 	port, sniffed, _ := portOfRoutes(name)
-	hosts := t.outboundHosts(egress, port)
+	hosts := t.hostsOn(egress, port)
 	if sniffed {
-		hosts = onlyHost(hosts, name)
-	}
-	slices.SortStableFunc(hosts, func(x, y *routev3.VirtualHost) int { return strings.Compare(x.Name, y.Name) })
-	for i, h := range hosts {
-		hosts[i] = t.sharedHost(h)
-	}
-	if !sniffed {
+		hosts = t.onlyHost(hosts, name)
+	} else {
 		hosts = append(hosts, t.catchAllHost())
 	}
 	rc := newRouteConfiguration(name, hosts)
 	t.sources.Add(rc, egress.Source)
 	return rc
+}
+
+// hostsOn returns the virtual hosts of a port for what an egress listener imports, ordered by name. They are worked out once for the port
+// itself and all HOST:PORT on it.
+func (t *outboundTable) hostsOn(egress *model.EgressListener, port uint32) []*routev3.VirtualHost {
+	key := portOfEgress{egress, port}
+	hosts, ok := t.hosts[key]
+	if !ok {
+		hosts = t.outboundHosts(egress, port)
+		slices.SortStableFunc(hosts, func(x, y *routev3.VirtualHost) int { return strings.Compare(x.Name, y.Name) })
+		for i, h := range hosts {
+			hosts[i] = t.sharedHost(h)
+		}
+		t.hosts[key] = slices.Clip(hosts)
+	}
+	return t.hosts[key]
+}
+
+type portOfEgress struct {
+	egress *model.EgressListener
+	port   uint32
 }
 
 // portOfRoutes reads the name of a route configuration. Names are a port; HOST:PORT for the port of one service whose protocol is found out
@@ -128,15 +146,18 @@ func (b *builder) egressListener(port uint32, bind string) *model.EgressListener
 
 // onlyHost narrows the virtual hosts of a port to that of the one service HOST:PORT, which then takes every host name: the connection
 // was made to its address.
-func onlyHost(hosts []*routev3.VirtualHost, name string) []*routev3.VirtualHost {
+func (t *outboundTable) onlyHost(hosts []*routev3.VirtualHost, name string) []*routev3.VirtualHost {
 	bare, _, _ := net.SplitHostPort(name)
-	hosts = slices.DeleteFunc(hosts, func(h *routev3.VirtualHost) bool {
-		return !slices.Contains(h.Domains, name) && !slices.Contains(h.Domains, bare)
-	})
-	if len(hosts) == 1 {
-		hosts[0].Domains = []string{"*"}
+	var only []*routev3.VirtualHost
+	for _, h := range hosts {
+		if slices.Contains(h.Domains, name) || slices.Contains(h.Domains, bare) {
+			only = append(only, h)
+		}
 	}
-	return hosts
+	if len(only) == 1 {
+		only[0] = t.sharedHost(edited(t.builder, only[0], func(h *routev3.VirtualHost) { h.Domains = []string{"*"} }))
+	}
+	return only
 }
 
 // catchAllHost takes the requests for hosts that the proxy does not know

@@ -33,7 +33,7 @@ import (
 // the order in which it lists it. It fails only on messages that have no JSON form, which the compiler does not make.
 func Bootstrap(cfg *compile.Configuration) ([]byte, error) {
 	a := newAssembly(cfg)
-	out, err := canonical.Marshal(a.bootstrap(), canonical.Options{Unpack: a.unpack})
+	out, err := canonical.Marshal(a.bootstrap(), a.options(nil))
 	if err != nil {
 		return nil, fmt.Errorf("writing the bootstrap of %s: %w", cfg.Proxy.ID(), err)
 	}
@@ -49,6 +49,8 @@ type assembly struct {
 	inlined map[*anypb.Any]proto.Message
 	// origin leads from a copy to the message that it was made from, which is the one whose sources are known.
 	origin map[proto.Message]proto.Message
+	// texts are those of clusters with their endpoints inline.
+	texts map[*clusterv3.Cluster]*canonical.Texts
 }
 
 func newAssembly(cfg *compile.Configuration) *assembly {
@@ -57,7 +59,8 @@ func newAssembly(cfg *compile.Configuration) *assembly {
 		routes:    make(map[string]*routev3.RouteConfiguration, len(cfg.Routes)),
 		endpoints: make(map[string]*endpointv3.ClusterLoadAssignment, len(cfg.Endpoints)),
 		inlined:   map[*anypb.Any]proto.Message{},
-		origin:    map[proto.Message]proto.Message{},
+		origin:    make(map[proto.Message]proto.Message, len(cfg.Clusters)),
+		texts:     make(map[*clusterv3.Cluster]*canonical.Texts, len(cfg.Clusters)),
 	}
 	for _, r := range cfg.Routes {
 		a.routes[r.GetName()] = r
@@ -112,25 +115,52 @@ func sorted[T proto.Message](resources []T, name func(T) string) []T {
 	return slices.SortedStableFunc(slices.Values(resources), func(x, y T) int { return cmp.Compare(name(x), name(y)) })
 }
 
-// cluster returns the cluster with its endpoints inline.
+// cluster returns the cluster with its endpoints inline. Where other bootstraps hold the same two, they hold the same copy.
 func (a *assembly) cluster(c *clusterv3.Cluster) *clusterv3.Cluster {
+	load := a.endpoints[cmp.Or(c.GetEdsClusterConfig().GetServiceName(), c.GetName())]
+	part := a.cfg.Part(c)
+	if part == nil || load != nil && a.cfg.Part(load) == nil || !part.Recurs() {
+		return a.derived(withEndpoints(c, load), c)
+	}
+	inline := part.Memo(inlineKey{load}, func() any { return &inlineCluster{cluster: withEndpoints(c, load)} }).(*inlineCluster)
+	a.texts[inline.cluster] = &inline.texts
+	return a.derived(inline.cluster, c)
+}
+
+// inlineKey is what a cluster with its endpoints inline is kept under.
+type inlineKey struct {
+	load *endpointv3.ClusterLoadAssignment
+}
+
+type inlineCluster struct {
+	cluster *clusterv3.Cluster
+	texts   canonical.Texts
+}
+
+// derived notes what a message was made from, if it is not the same.
+func (a *assembly) derived(out, from *clusterv3.Cluster) *clusterv3.Cluster {
+	if out != from {
+		a.origin[out] = from
+	}
+	return out
+}
+
+// withEndpoints returns a copy of the cluster that holds its endpoints, nil for none, or the cluster itself where nobody sends it any.
+func withEndpoints(c *clusterv3.Cluster, load *endpointv3.ClusterLoadAssignment) *clusterv3.Cluster {
 	kind, ok := c.GetClusterDiscoveryType().(*clusterv3.Cluster_Type)
 	if !ok || c.GetLoadAssignment() != nil {
 		return c
 	}
-	name := cmp.Or(c.GetEdsClusterConfig().GetServiceName(), c.GetName())
-	load := a.endpoints[name]
 	if kind.Type != clusterv3.Cluster_EDS {
 		if load == nil || kind.Type == clusterv3.Cluster_ORIGINAL_DST {
 			return c
 		}
 		out := shallow(c)
 		out.LoadAssignment = load
-		a.origin[out] = c
 		return out
 	}
 	if load == nil {
-		load = &endpointv3.ClusterLoadAssignment{ClusterName: name}
+		load = &endpointv3.ClusterLoadAssignment{ClusterName: cmp.Or(c.GetEdsClusterConfig().GetServiceName(), c.GetName())}
 	}
 	out := shallow(c)
 	out.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
@@ -140,9 +170,34 @@ func (a *assembly) cluster(c *clusterv3.Cluster) *clusterv3.Cluster {
 	}
 	out.EdsClusterConfig = nil
 	out.LoadAssignment = load
-	a.origin[out] = c
 	return out
 }
+
+// options are those by which the bootstrap is written; visit may be nil.
+func (a *assembly) options(visit func([]byte, proto.Message)) canonical.Options {
+	return canonical.Options{Unpack: a.unpack, Visit: visit, Texts: a.textsOf, Marked: func(m proto.Message) bool {
+		if original, ok := a.origin[m]; ok {
+			m = original
+		}
+		return len(a.cfg.Sources.Of(m)) > 0
+	}}
+}
+
+// textsOf returns where the text of a message that several bootstraps hold is kept, nil for any other.
+func (a *assembly) textsOf(m proto.Message) *canonical.Texts {
+	switch m := m.(type) {
+	case *clusterv3.Cluster:
+		return a.texts[m]
+	case *routev3.VirtualHost:
+		if part := a.cfg.Part(m); part != nil && part.Recurs() {
+			return part.Memo(textsKey{}, func() any { return &canonical.Texts{} }).(*canonical.Texts)
+		}
+	}
+	return nil
+}
+
+// textsKey is what the texts of a message are kept under.
+type textsKey struct{}
 
 // unpack returns the message inside an Any as the bootstrap shows it: a connection manager with its routes inline.
 func (a *assembly) unpack(packed *anypb.Any) (proto.Message, error) {

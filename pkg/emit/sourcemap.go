@@ -92,7 +92,7 @@ func bootstrapAndMap(cfg *compile.Configuration) ([]byte, *SourceMap, error) {
 	for _, p := range cfg.BootstrapPatches {
 		m.add("", m.index(known, p.By))
 	}
-	out, err := canonical.Marshal(a.bootstrap(), canonical.Options{Unpack: a.unpack, Visit: visit})
+	out, err := canonical.Marshal(a.bootstrap(), a.options(visit))
 	if err != nil {
 		return nil, nil, fmt.Errorf("writing the bootstrap of %s: %w", cfg.Proxy.ID(), err)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -74,7 +75,37 @@ type validation struct {
 }
 
 func (v *validation) resource(name string, m proto.Message) {
-	v.tree(name, m, m, "", 0)
+	if !v.sound(m) {
+		v.tree(name, m, m, "", 0)
+	}
+}
+
+// sound tells whether a message that several configurations hold is known to break no rule. It is looked at once for all of them.
+func (v *validation) sound(m proto.Message) bool {
+	part := v.cfg.Part(m)
+	return part != nil && part.Memo(soundKey{}, func() any {
+		alone := &validation{cfg: v.cfg}
+		if rc, ok := m.(*routev3.RouteConfiguration); ok {
+			m = alone.withoutSoundHosts(rc)
+		}
+		alone.tree("", m, m, "", 0)
+		return len(alone.errs) == 0
+	}).(bool)
+}
+
+// soundKey is what the outcome is kept under.
+type soundKey struct{}
+
+// withoutSoundHosts returns the table with those virtual hosts alone that have to be looked at; rules for a host do not ask what stands beside it.
+func (v *validation) withoutSoundHosts(rc *routev3.RouteConfiguration) *routev3.RouteConfiguration {
+	rest := shallow(rc)
+	rest.VirtualHosts = nil
+	for _, h := range rc.GetVirtualHosts() {
+		if !v.sound(h) {
+			rest.VirtualHosts = append(rest.VirtualHosts, h)
+		}
+	}
+	return rest
 }
 
 // tree validates root at once, which covers all messages but those inside an Any, and looks for the culprit only if one is there.

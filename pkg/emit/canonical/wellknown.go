@@ -75,9 +75,7 @@ func (w *writer) packed(m protoreflect.Message, value []byte) {
 	}
 	r := inner.ProtoReflect()
 	if l := w.layout(r.Descriptor()); l.write == nil {
-		if w.Visit != nil {
-			w.Visit(w.pointer, inner)
-		}
+		w.visit(inner)
 		if w.depth >= maxDepth {
 			w.fail("nested more than %d levels deep", maxDepth)
 			return

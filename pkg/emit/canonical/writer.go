@@ -34,6 +34,11 @@ type Options struct {
 	// which it is written; the values inside a google.protobuf.Struct are data and not visited. An Any and the message inside it share a pointer; the Any comes first. The pointer's bytes are
 	// only valid during the call.
 	Visit func(pointer []byte, m proto.Message)
+	// Texts returns where the text of a message is kept that several documents hold, nil for other messages, and may itself be nil. The
+	// message must be written alike in all of them. Messages within it are not asked for.
+	Texts func(m proto.Message) *Texts
+	// Marked tells whether Visit is called with a message within kept text; nil for all.
+	Marked func(m proto.Message) bool
 }
 
 // Marshal returns the message as indented JSON that ends in a line feed. It fails where protojson would: for a duration or timestamp
@@ -71,7 +76,10 @@ type writer struct {
 	// collect appends to set the fields of a message with the layout current. It lives here so that no message costs a closure.
 	collect func(protoreflect.FieldDescriptor, protoreflect.Value) bool
 	current *layout
-	err     error
+	// kept is the text that is being written to be kept, and base the length of the pointer to its message.
+	kept *text
+	base int
+	err  error
 }
 
 // field is one populated field of a message that is being written.
@@ -91,9 +99,18 @@ func (w *writer) message(m protoreflect.Message) {
 		w.fail("nested more than %d levels deep", maxDepth)
 		return
 	}
-	if w.Visit != nil {
-		w.Visit(w.pointer, m.Interface())
+	if w.Texts != nil && w.kept == nil {
+		if t := w.Texts(m.Interface()); t != nil {
+			w.keep(t, m)
+			return
+		}
 	}
+	w.plain(m)
+}
+
+// plain writes a message in full.
+func (w *writer) plain(m protoreflect.Message) {
+	w.visit(m.Interface())
 	l := w.layout(m.Descriptor())
 	if l.write != nil {
 		l.write(w, m)
