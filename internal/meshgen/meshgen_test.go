@@ -3,6 +3,7 @@ package meshgen_test
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -104,6 +105,33 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		}
 		if len(want) != len(shuffled) || len(want) == 0 {
 			t.Errorf("seed %d: %d proxies, in another order %d", seed, len(want), len(shuffled))
+		}
+	}
+}
+
+// TestTogetherAsAlone: what proxies share does not show. Each comes out of one compiler for all, whoever came before it and however often, as
+// it does out of a compiler of its own.
+func TestTogetherAsAlone(t *testing.T) {
+	write := func(cfg *compile.Configuration) []byte {
+		text, sourceMap, err := emit.BootstrapWithSourceMap(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(text, sourceMap...)
+	}
+	for seed := range uint64(8) {
+		mesh := load(t, meshgen.Generate(seed, meshgen.Small))
+		together := compile.New(mesh, compile.Options{SecretsDir: "/secrets"})
+		alone := map[string][]byte{}
+		for _, p := range mesh.Proxies() {
+			alone[p.ID()] = write(compile.Compile(mesh, p, compile.Options{SecretsDir: "/secrets"}))
+		}
+		for range 3 {
+			for _, p := range slices.Backward(mesh.Proxies()) {
+				if !bytes.Equal(alone[p.ID()], write(together.Compile(p))) {
+					t.Errorf("seed %d: %s is not what it is alone", seed, p.ID())
+				}
+			}
 		}
 	}
 }

@@ -55,6 +55,7 @@ func BenchmarkLargeMesh(b *testing.B) {
 	mesh := load(b)
 	compiler := compile.New(mesh, compile.Options{})
 	proxies := mesh.Proxies()
+	some := everyTenth(proxies)
 	b.Run("compile another proxy", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			compiler.Compile(proxies[i%len(proxies)])
@@ -68,13 +69,12 @@ func BenchmarkLargeMesh(b *testing.B) {
 			}
 		}
 	})
-	b.Run("compile and write all proxies", func(b *testing.B) {
-		b.ReportAllocs()
+	b.Run("compile and write a hundred", func(b *testing.B) {
 		for b.Loop() {
 			compiler := compile.New(mesh, compile.Options{})
 			var group errgroup.Group
 			group.SetLimit(runtime.GOMAXPROCS(0))
-			for _, p := range proxies {
+			for _, p := range some {
 				group.Go(func() error {
 					cfg := compiler.Compile(p)
 					if _, _, err := emit.BootstrapWithSourceMap(cfg); err != nil {
@@ -87,25 +87,32 @@ func BenchmarkLargeMesh(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		b.ReportMetric(float64(len(proxies)), "proxies")
-		b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N*len(proxies)), "ms/proxy")
 	})
-	b.Run("hold all proxies", func(b *testing.B) {
+	b.Run("hold a hundred", func(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
 			before := heap()
 			b.StartTimer()
 			compiler := compile.New(mesh, compile.Options{})
-			held := make([]*compile.Configuration, len(proxies))
-			for i, p := range proxies {
+			held := make([]*compile.Configuration, len(some))
+			for i, p := range some {
 				held[i] = compiler.Compile(p)
 			}
 			b.StopTimer()
-			b.ReportMetric(float64(heap()-before)/float64(len(proxies)), "held-B/proxy")
+			b.ReportMetric(float64(heap()-before)/float64(len(some)), "held-B/proxy")
 			runtime.KeepAlive(held)
 			b.StartTimer()
 		}
 	})
+}
+
+// everyTenth picks proxies of all namespaces.
+func everyTenth(proxies []*model.Proxy) []*model.Proxy {
+	var some []*model.Proxy
+	for i := 0; i < len(proxies); i += 10 {
+		some = append(some, proxies[i])
+	}
+	return some
 }
 
 // heap returns how many bytes are in use.

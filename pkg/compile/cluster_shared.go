@@ -20,14 +20,16 @@ type targetKey struct {
 	subset  *networking.Subset
 	kind    clusterv3.Cluster_DiscoveryType
 	sni     bool
+	// looksUpNames is the target's.
+	looksUpNames bool
 	viewpoint
 }
 
 // viewpoint is what of a proxy decides over the clusters that it sees; what does not matter for a target is left empty.
 type viewpoint struct {
-	role              model.ProxyType
-	ipv6              bool
-	locality, network string
+	role                    model.ProxyType
+	ipv6                    bool
+	locality, network, node string
 	// labels are those that endpoints are compared with, and labelled tells whether the proxy has any at all.
 	labels   string
 	labelled bool
@@ -53,8 +55,11 @@ type targetBuilder struct {
 // add adds the clusters of all targets, those for gateways in AUTO_PASSTHROUGH mode if sni is set.
 func (tb *targetBuilder) add(sni bool) {
 	for t := range tb.outboundTargets(sni) {
-		key := targetKey{service: t.service, port: t.port, rule: t.rule, subset: t.subset, kind: t.kind, sni: t.sni, viewpoint: tb.viewpointOf(t)}
-		parts := once(tb.builder, key, func(keep keeper) *targetParts { return tb.make(key.viewpoint, t, keep) })
+		key := targetKey{
+			service: t.service, port: t.port, rule: t.rule, subset: t.subset, kind: t.kind, sni: t.sni, looksUpNames: t.looksUpNames,
+			viewpoint: tb.viewpointOf(t),
+		}
+		parts := shareOnce(tb.builder, key, func(keep keeper) *targetParts { return tb.make(key.viewpoint, t, keep) })
 		for _, name := range parts.secrets {
 			tb.secretNames[name] = true
 		}
@@ -74,20 +79,23 @@ func (tb *targetBuilder) viewpointOf(t outboundTarget) viewpoint {
 	if tb.factor != 0 {
 		v.network = tb.proxy.Network
 	}
+	if t.service.NodeLocal() {
+		v.node = tb.proxy.Node
+	}
 	setting, failover := tb.localitySetting(t)
 	if setting.GetDistribute() != nil || setting != nil && failover {
 		v.locality = tb.proxy.Locality
 	}
 	if failover && len(setting.GetFailoverPriority()) > 0 {
-		v.labelled = len(tb.proxy.Labels) > 0
-		v.labels = labelsAmong(tb.proxy.Labels, setting.GetFailoverPriority())
+		v.labelled = len(tb.topologyLabels()) > 0
+		v.labels = labelsAmong(tb.topologyLabels(), setting.GetFailoverPriority())
 	}
 	return v
 }
 
 // proxy is a stand-in for the proxies that share the point of view.
 func (v viewpoint) proxy() *model.Proxy {
-	p := &model.Proxy{Type: v.role, IP: "0.0.0.0", Locality: v.locality, Network: v.network, Labels: labelsFrom(v.labels)}
+	p := &model.Proxy{Type: v.role, IP: "0.0.0.0", Locality: v.locality, Network: v.network, Node: v.node, Labels: labelsFrom(v.labels)}
 	if v.ipv6 {
 		p.IP = "::"
 	}

@@ -31,7 +31,7 @@ type endpointBuilder struct {
 
 func (b *builder) newEndpointBuilder() *endpointBuilder {
 	eb := &endpointBuilder{builder: b}
-	ways := once(b, "ways into networks", func(keeper) *waysIntoNetworks {
+	ways := shareOnce(b, "ways into networks", func(keeper) *waysIntoNetworks {
 		w := &waysIntoNetworks{}
 		w.gateways, w.factor = networkGateways(b.mesh.Settings.Networks, b.mesh.Services())
 		return w

@@ -38,7 +38,7 @@ func (b *builder) newOutboundTable() *outboundTable {
 	return &outboundTable{
 		builder: like, sidecar: b, client: c, owners: map[*model.EgressListener]map[string]*model.VirtualService{},
 		hosts:   map[portOfEgress][]*routev3.VirtualHost{},
-		aliases: once(b, "aliases", func(keeper) map[string][]string { return serviceAliases(b.mesh.Services()) }),
+		aliases: shareOnce(b, "aliases", func(keeper) map[string][]string { return serviceAliases(b.mesh.Services()) }),
 	}
 }
 
@@ -71,7 +71,7 @@ func (t *outboundTable) table(name string) *routev3.RouteConfiguration {
 	if egress == nil {
 		return nil
 	}
-	return once(t.sidecar, tableKey{egress, name, t.client}, func(keep keeper) *routev3.RouteConfiguration {
+	return shareOnce(t.sidecar, tableKey{egress, name, t.client}, func(keep keeper) *routev3.RouteConfiguration {
 		rc := t.configuration(name, egress)
 		keep(t.sources, rc)
 		return rc
@@ -114,7 +114,7 @@ func (t *outboundTable) sharedRoutes(vs *model.VirtualService, services map[stri
 	if asksForSource(vs) {
 		key.namespace, key.labels = t.proxy.Namespace, t.labels
 	}
-	variants := once(t.builder, key, func(keeper) *routeVariants { return &routeVariants{} })
+	variants := shareOnce(t.builder, key, func(keeper) *routeVariants { return &routeVariants{} })
 	known := destinationsOf(vs, opts)
 	variants.mu.Lock()
 	defer variants.mu.Unlock()
@@ -170,7 +170,7 @@ type defaultRoute struct {
 }
 
 func (t *outboundTable) sharedDefault(key defaultRoute, opts translate.RouteOptions) *routev3.Route {
-	return once(t.builder, key, func(keep keeper) *routev3.Route {
+	return shareOnce(t.builder, key, func(keep keeper) *routev3.Route {
 		opts.Sources = provenance.New()
 		r := translate.DefaultRoute(key.cluster, key.operation, opts, key.policy)
 		opts.Sources.Add(r, key.port)
@@ -197,7 +197,7 @@ func (t *outboundTable) sharedHost(h *routev3.VirtualHost) *routev3.VirtualHost 
 		return h
 	}
 	key.first = h.Routes[0]
-	host := once(t.builder, key, func(keep keeper) *routev3.VirtualHost {
+	host := shareOnce(t.builder, key, func(keep keeper) *routev3.VirtualHost {
 		sources := provenance.New()
 		sources.Add(h, from...)
 		keep(sources, h)

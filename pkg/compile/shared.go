@@ -34,8 +34,8 @@ type onceMade struct {
 // keeper takes over what was recorded while something was made, and the messages at which later stages may keep what they make of them.
 type keeper func(sources *provenance.Map, parts ...proto.Message)
 
-// once returns what make has made for the key, for this proxy or another one.
-func once[K comparable, V any](b *builder, key K, make func(keeper) V) V {
+// shareOnce returns what make has made for the key, for this proxy or another one.
+func shareOnce[K comparable, V any](b *builder, key K, make func(keeper) V) V {
 	s := b.shared
 	load, ok := s.made.Load(key)
 	if !ok {
