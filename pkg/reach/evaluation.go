@@ -158,6 +158,14 @@ func (e *evaluation) authenticated(name *matcherv3.StringMatcher) *Condition {
 	case peer.identity != "":
 		return decided(e.matcher(name)(peer.identity))
 	}
+	if pattern := name.GetSafeRegex().GetRegex(); pattern != "" && peer.within != "" && peer.within != spiffe {
+		if _, ok := domainOf(pattern); ok {
+			return decided(e.matcher(name)(peer.within + "any"))
+		}
+		if account, ok := accountOf(pattern); ok && peer.others[peer.within+"ns/"+account[0]+"/sa/"+account[1]] {
+			return never()
+		}
+	}
 	return peer.couldBe(name)
 }
 

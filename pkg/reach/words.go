@@ -1,7 +1,6 @@
 package reach
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -108,14 +107,6 @@ func (t *Test) verb(what, is, noneOf, isNot string, negated bool) string {
 	return what + " " + noneOf + " " + list(t.Values, ", ")
 }
 
-// Forms in which the compiler writes what policies say of identities.
-var (
-	namespaceForm = regexp.MustCompile(`^\.\*/ns/(.+)/\.\*$`)
-	accountForm   = regexp.MustCompile(`^spiffe://\.\+/ns/(.+)/\(\.\+/\|\)sa/(.+)\(/\.\+\)\?$`)
-	domainForm    = regexp.MustCompile(`^spiffe://(.+)/\.\*$`)
-	anythingForm  = regexp.MustCompile(`\[\^/\][*+]|\.\*`)
-)
-
 func (t *Test) principalWords(negated bool) string {
 	var parts []string
 	for _, v := range t.Values {
@@ -129,25 +120,22 @@ func (t *Test) principalWords(negated bool) string {
 }
 
 func identityWords(v Value) string {
-	plain := func(pattern string) string {
-		return strings.ReplaceAll(anythingForm.ReplaceAllString(pattern, "*"), `\`, "")
-	}
 	if v.Match != Regex {
 		return strings.TrimPrefix(v.words(), spiffe)
 	}
 	if v.Value == ".+" {
 		return "anyone with an identity"
 	}
-	if m := accountForm.FindStringSubmatch(v.Value); m != nil {
-		return "service account " + plain(m[1]) + "/" + plain(m[2])
+	if account, ok := accountOf(v.Value); ok {
+		return "service account " + account[0] + "/" + account[1]
 	}
-	if m := namespaceForm.FindStringSubmatch(v.Value); m != nil {
-		return "in namespace " + plain(m[1])
+	if namespace, ok := namespaceOf(v.Value); ok {
+		return "in namespace " + namespace
 	}
-	if m := domainForm.FindStringSubmatch(v.Value); m != nil && !strings.Contains(m[1], "/") {
-		return "of trust domain " + plain(m[1])
+	if domain, ok := domainOf(v.Value); ok {
+		return "of trust domain " + domain
 	}
-	return strings.TrimPrefix(plain(v.Value), spiffe)
+	return strings.TrimPrefix(unquoted(v.Value), spiffe)
 }
 
 func or(values []Value, any string) string {
