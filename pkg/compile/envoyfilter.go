@@ -145,8 +145,14 @@ func (b *builder) patchesFor(all []*envoyPatch) *proxyPatches {
 func (b *builder) offered(all []*envoyPatch) []*envoyPatch {
 	var out []*envoyPatch
 	var metadata map[string]string
+	var filter *resource.Resource
+	selected := false
 	for _, p := range all {
-		if p.invalid != "" || !b.selected(p.filter.Resource, p.filter.Spec.GetWorkloadSelector().GetLabels(), nil, p.filter.Spec.GetTargetRefs()) {
+		if p.filter.Resource != filter {
+			filter = p.filter.Resource
+			selected = b.selected(filter, p.filter.Spec.GetWorkloadSelector().GetLabels(), nil, p.filter.Spec.GetTargetRefs())
+		}
+		if p.invalid != "" || !selected {
 			continue
 		}
 		if p.version != nil && !p.version.MatchString(istioVersion) {

@@ -221,10 +221,10 @@ func (p *envoyPatch) withoutEffect(k *patchCase) (effect, undecided string) {
 		return "", "the input has no proxy of the kind that match.context asks for"
 	case len(k.fitting) == 0:
 		return "no proxy that it selects is of the kind that context " + context + " asks for", ""
+	case k.tried < len(k.fitting):
+		return "", "it has no effect on those proxies that it was tried on, and selects more"
 	case k.telling == 0:
 		return "", "the input has no workload or Gateway to try it on"
-	case k.tried < len(k.fitting):
-		return "", fmt.Sprintf("it was tried on %d proxies of more", k.tried)
 	}
 	where := fmt.Sprintf("none of the %d proxies that it selects", k.tried)
 	if k.tried == 1 {

@@ -15,10 +15,11 @@ import (
 
 // How many proxies TryPatches compiles. The bounds are numbers, not times, so that the answer is the same on every machine.
 const (
-	// firstTried proxies are tried for a patch whatever it does to them: it may be refused by some alone.
-	firstTried = 32
-	// mostTried bounds how many are compiled for all patches together, once the first of each were.
+	// mostTried bounds how many are compiled for all patches together.
 	mostTried = 512
+	// fewestFirst to mostFirst of them are tried for a patch whatever it does to them, the fewer the more patches there are: it may be refused
+	// by some alone.
+	fewestFirst, mostFirst = 4, 32
 )
 
 // TryPatches compiles proxies to see what the patches of EnvoyFilters do to them, on all cores, and returns what JudgePatches asks for. Only proxies that
@@ -29,26 +30,25 @@ func (c *Compiler) TryPatches(ctx context.Context) ([][]PatchUse, error) {
 		return nil, nil
 	}
 	cases := c.patchCases()
-	t := &patchTrial{compiler: c, proxies: c.mesh.Proxies(), tried: map[int]bool{}}
+	var idle []*patchCase
 	for _, p := range c.patches() {
 		if p.worthTrying() {
-			t.choose(spread(cases[p.from].fitting, firstTried))
+			idle = append(idle, cases[p.from])
 		}
 	}
-	if err := t.run(ctx, cases); err != nil {
-		return nil, err
+	t := &patchTrial{compiler: c, proxies: c.mesh.Proxies(), tried: map[int]bool{}}
+	first := mostTried / max(1, len(idle))
+	for _, k := range idle {
+		t.choose(spread(k.fitting, max(fewestFirst, min(mostFirst, first))))
 	}
-	for len(t.tried) < mostTried {
-		for _, p := range c.patches() {
-			if k := cases[p.from]; p.worthTrying() && k.applied == 0 && len(k.problems) == 0 {
-				t.choose(t.untried(k.fitting))
-			}
-		}
-		if len(t.chosen) == 0 {
-			break
-		}
+	for len(t.chosen) > 0 {
 		if err := t.run(ctx, cases); err != nil {
 			return nil, err
+		}
+		idle = slices.DeleteFunc(idle, func(k *patchCase) bool { return k.applied > 0 || len(k.problems) > 0 })
+		for _, k := range idle {
+			left := slices.DeleteFunc(slices.Clone(k.fitting), func(i int) bool { return t.tried[i] })
+			t.choose(spread(left, mostFirst))
 		}
 	}
 	return t.uses, nil
@@ -69,19 +69,14 @@ type patchTrial struct {
 	uses   [][]PatchUse
 }
 
+// choose adds proxies to the next batch, as many as may still be compiled.
 func (t *patchTrial) choose(proxies []int) {
 	for _, i := range proxies {
-		if !t.tried[i] {
+		if !t.tried[i] && len(t.tried) < mostTried {
 			t.tried[i] = true
 			t.chosen = append(t.chosen, i)
 		}
 	}
-}
-
-// untried are the next proxies to try a patch on.
-func (t *patchTrial) untried(fitting []int) []int {
-	left := slices.DeleteFunc(slices.Clone(fitting), func(i int) bool { return t.tried[i] })
-	return spread(left, max(0, min(firstTried, mostTried-len(t.tried))))
 }
 
 // run compiles the proxies that were chosen and adds what the patches did to them.

@@ -3,6 +3,7 @@ package compile_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +34,13 @@ spec: {containers: [{name: app, image: app}, {name: istio-proxy, image: proxyv2}
 		one    = `workloadSelector: {labels: {number: "7"}}, ` + fits
 		oneNot = `workloadSelector: {labels: {number: "7"}}, ` + misses
 	)
+	// each patches a proxy of its own, in vain.
+	each := func(n int) (patches []string) {
+		for i := range n {
+			patches = append(patches, fmt.Sprintf(`workloadSelector: {labels: {number: "%d"}}, %s`, i, misses))
+		}
+		return patches
+	}
 	for name, tt := range map[string]struct {
 		text                       string
 		tried, findings, undecided int
@@ -44,6 +52,8 @@ spec: {containers: [{name: app, image: app}, {name: istio-proxy, image: proxyv2}
 		"all where there is no effect":    {mesh(100, fits, misses), 100, 1, 0},
 		"not for what selects another":    {mesh(100, fits, oneNot), 33, 1, 0},
 		"bounded, and then not decided":   {mesh(600, misses), 512, 0, 1},
+		"bounded for all patches":         {mesh(600, each(600)...), 512, 512, 88},
+		"few where there are many":        {mesh(600, slices.Repeat([]string{fits}, 100)...), 5, 0, 0},
 		"nothing for what does nothing":   {mesh(8, `configPatches: [{applyTo: CLUSTER, patch: {operation: REPLACE, value: {name: x}}}]`), 0, 1, 0},
 		"nothing for what cannot be read": {mesh(8, `configPatches: [{applyTo: CLUSTER, patch: {operation: ADD, value: {name: 1}}}]`), 0, 1, 0},
 	} {
