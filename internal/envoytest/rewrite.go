@@ -22,6 +22,9 @@ type Options struct {
 	KeepTLS bool
 	// Network is where Envoy runs, nil for the machine's own. In another one nothing is in the way, and listeners keep their addresses.
 	Network Network
+	// KeepAdmin leaves the admin interface at its own address, where the bootstrap's listeners for Prometheus and probes look for it: for
+	// the one Envoy of a network of its own.
+	KeepAdmin bool
 	// Secrets are put in the bootstrap in place of those that the secret server would send.
 	Secrets []Secret
 }
@@ -41,7 +44,9 @@ func rewrite(bootstrap []byte, opts Options) ([]byte, error) {
 	if err := json.Unmarshal(bootstrap, &root); err != nil {
 		return nil, fmt.Errorf("the bootstrap is no JSON object: %w", err)
 	}
-	root["admin"] = object{"address": socketAddress("127.0.0.1", 0)}
+	if !opts.KeepAdmin {
+		root["admin"] = object{"address": socketAddress("127.0.0.1", 0)}
+	}
 	static, _ := root["static_resources"].(object)
 	if static == nil {
 		return nil, fmt.Errorf("the bootstrap has no static_resources")
