@@ -160,17 +160,17 @@ func withoutNarrower(list []*Condition) []*Condition {
 	})
 }
 
-// isPartOf tells whether c asks for all that o asks for, and more.
-func (o *Condition) isPartOf(c *Condition) bool {
-	parts := o.All
+// isPartOf tells whether o asks for all that c asks for, and more.
+func (c *Condition) isPartOf(o *Condition) bool {
+	parts := c.All
 	if len(parts) == 0 {
-		parts = []*Condition{o}
+		parts = []*Condition{c}
 	}
-	if len(parts) >= len(c.All) {
+	if len(parts) >= len(o.All) {
 		return false
 	}
-	return !slices.ContainsFunc(parts, func(p *Condition) bool {
-		return !slices.ContainsFunc(c.All, func(other *Condition) bool { return reflect.DeepEqual(p, other) })
+	return !slices.ContainsFunc(parts, func(part *Condition) bool {
+		return !slices.ContainsFunc(o.All, func(other *Condition) bool { return reflect.DeepEqual(part, other) })
 	})
 }
 
