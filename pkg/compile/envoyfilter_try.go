@@ -15,11 +15,12 @@ import (
 
 // How many proxies TryPatches compiles. The bounds are numbers, not times, so that the answer is the same on every machine.
 const (
-	// mostTried bounds how many are compiled for all patches together.
-	mostTried = 512
+	// mostTried bounds how many are compiled for all patches together. A proxy takes the longer the more services there are, so that it is
+	// triedServices by their number in a large mesh, but leastTried.
+	mostTried, leastTried, triedServices = 512, 64, 1 << 16
 	// fewestFirst to mostFirst of them are tried for a patch whatever it does to them, the fewer the more patches there are: it may be refused
 	// by some alone.
-	fewestFirst, mostFirst = 4, 32
+	fewestFirst, mostFirst = 4, 16
 )
 
 // TryPatches compiles proxies to see what the patches of EnvoyFilters do to them, on all cores, and returns what JudgePatches asks for. Only proxies that
@@ -37,7 +38,8 @@ func (c *Compiler) TryPatches(ctx context.Context) ([][]PatchUse, error) {
 		}
 	}
 	t := &patchTrial{compiler: c, proxies: c.mesh.Proxies(), tried: map[int]bool{}}
-	first := mostTried / max(1, len(idle))
+	t.most = max(leastTried, min(mostTried, triedServices/max(1, len(c.mesh.Services()))))
+	first := t.most / max(1, len(idle))
 	for _, k := range idle {
 		t.choose(spread(k.fitting, max(fewestFirst, min(mostFirst, first))))
 	}
@@ -63,6 +65,8 @@ func (p *envoyPatch) worthTrying() bool {
 type patchTrial struct {
 	compiler *Compiler
 	proxies  []*model.Proxy
+	// most bounds how many are compiled.
+	most int
 	// tried are the places of the proxies that were compiled or are chosen for the next batch.
 	tried  map[int]bool
 	chosen []int
@@ -72,7 +76,7 @@ type patchTrial struct {
 // choose adds proxies to the next batch, as many as may still be compiled.
 func (t *patchTrial) choose(proxies []int) {
 	for _, i := range proxies {
-		if !t.tried[i] && len(t.tried) < mostTried {
+		if !t.tried[i] && len(t.tried) < t.most {
 			t.tried[i] = true
 			t.chosen = append(t.chosen, i)
 		}
