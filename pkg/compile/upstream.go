@@ -102,7 +102,12 @@ func (u *Upstream) ClientTLS(marked bool) (context *tlsv3.UpstreamTlsContext, fr
 			break
 		}
 	}
-	from = u.sources.Of(socket)
+	from = slices.Clip(u.sources.Of(socket))
+	for _, change := range u.sources.Changes(u.Cluster) {
+		if _, replaced := change.Before.(*corev3.TransportSocket); replaced || change.Before == nil && change.After == nil {
+			from = append(from, change.By)
+		}
+	}
 	context, _ = u.unwrap(socket).(*tlsv3.UpstreamTlsContext)
 	return context, from
 }

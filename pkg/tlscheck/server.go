@@ -47,8 +47,10 @@ type servers struct {
 
 // sidecar is what a proxy takes in.
 type sidecar struct {
-	mu    sync.Mutex
-	cfg   *compile.Configuration
+	mu  sync.Mutex
+	cfg *compile.Configuration
+	// asked is what PeerAuthentications ask of it, which EnvoyFilters may go beyond.
+	asked model.MTLS
 	ports map[uint32]server
 }
 
@@ -137,7 +139,7 @@ func (s *servers) proxy(p *model.Proxy, port uint32) server {
 	load, ok := s.inbound.Load(p.ID())
 	if !ok {
 		load, _ = s.inbound.LoadOrStore(p.ID(), sync.OnceValue(func() *sidecar {
-			return &sidecar{cfg: s.compiler.Inbound(p), ports: map[uint32]server{}}
+			return &sidecar{cfg: s.compiler.Inbound(p), asked: s.mesh.MTLSFor(p.Namespace, p.Labels), ports: map[uint32]server{}}
 		}))
 	}
 	return load.(func() *sidecar)().port(port)
@@ -160,15 +162,18 @@ func (s *sidecar) port(number uint32) server {
 
 func (s *sidecar) read(number uint32) server {
 	out := server{sidecar: true}
-	chains := s.chains(number)
+	listener := s.listener(number)
+	chains := chainsFor(listener, number)
+	patch := lastOf(s.cfg.Sources.Of(listener), "EnvoyFilter")
 	for _, chain := range chains {
 		w := s.way(chain)
 		out.ways = append(out.ways, w)
 		out.plaintext = out.plaintext || !w.ends && w.transport != tlsTransport
 		out.mtls = out.mtls || w.ends
-		if patch := lastOf(s.cfg.Sources.Of(chain), "EnvoyFilter"); patch != nil {
-			out.Policy = patch
-		} else if out.Policy == nil {
+		if patch == nil {
+			patch = lastOf(s.cfg.Sources.Of(chain), "EnvoyFilter")
+		}
+		if out.Policy == nil {
 			out.Policy = lastOf(s.cfg.Sources.Of(chain), "PeerAuthentication")
 		}
 	}
@@ -183,23 +188,30 @@ func (s *sidecar) read(number uint32) server {
 	default:
 		out.Mode = security.PeerAuthentication_MutualTLS_DISABLE.String()
 	}
+	if asked := s.asked.ForPort(number).String(); out.Mode != asked {
+		out.Policy, out.Why = patch, "the PeerAuthentications ask for "+asked+", and an EnvoyFilter shapes the filter chains"
+	}
 	return out
 }
 
 const tlsTransport = "tls"
 
-// chains are those of the listener for the port: Envoy looks at chains without a port only where none names it.
-func (s *sidecar) chains(number uint32) []*listenerv3.FilterChain {
+// listener is the one that takes in connections to the port, nil for none.
+func (s *sidecar) listener(number uint32) *listenerv3.Listener {
 	var listener *listenerv3.Listener
 	for _, l := range s.cfg.Listeners {
 		if at := l.GetAddress().GetSocketAddress(); at.GetPortValue() == number && l.GetName() != virtualInbound && s.hears(at.GetAddress()) {
-			listener = l
-			break
+			return l
 		}
 		if l.GetName() == virtualInbound {
 			listener = l
 		}
 	}
+	return listener
+}
+
+// chainsFor are the listener's for the port: Envoy looks at chains without a port only where none names it.
+func chainsFor(listener *listenerv3.Listener, number uint32) []*listenerv3.FilterChain {
 	var named, rest []*listenerv3.FilterChain
 	for _, chain := range listener.GetFilterChains() {
 		switch port := chain.GetFilterChainMatch().GetDestinationPort(); {

@@ -223,6 +223,9 @@ func (w *world) calls(t *testing.T, client *model.Proxy, cluster *clusterv3.Clus
 	}
 	judged := map[string]map[bool]bool{}
 	for _, v := range verdicts {
+		if strings.Contains(v.Server.Why, "EnvoyFilter") {
+			t.Errorf("%s calls %s: %s, though there is none: the chains differ from what the PeerAuthentications ask for", client.ID(), cluster.GetName(), v.Server.Why)
+		}
 		for _, workload := range v.Workloads {
 			if judged[workload] == nil {
 				judged[workload] = map[bool]bool{}

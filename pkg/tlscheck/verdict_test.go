@@ -155,3 +155,52 @@ func because(why string) string {
 	}
 	return ": " + why
 }
+
+// patched is an EnvoyFilter of the shop with one patch.
+func patched(patch string) string {
+	return `
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: patched, namespace: shop}
+spec: {configPatches: [` + patch + `]}
+---
+`
+}
+
+func TestEnvoyFiltersCount(t *testing.T) {
+	const (
+		plain = `{applyTo: CLUSTER, match: {context: SIDECAR_OUTBOUND, cluster: {service: cart.shop.svc.cluster.local}}, patch: {operation: MERGE, value: {transport_socket: {name: envoy.transport_sockets.raw_buffer}}}}`
+		// another leaves TLS alone.
+		another = `{applyTo: CLUSTER, match: {context: SIDECAR_OUTBOUND}, patch: {operation: MERGE, value: {connect_timeout: 3s}}}`
+		// open takes out the chains that end TLS, and log adds a filter to the chains.
+		open = `{applyTo: FILTER_CHAIN, match: {context: SIDECAR_INBOUND, listener: {filterChain: {transportProtocol: tls}}}, patch: {operation: REMOVE}}`
+		log  = `{applyTo: NETWORK_FILTER, match: {context: SIDECAR_INBOUND}, patch: {operation: INSERT_FIRST, value: {name: rbac, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC, stat_prefix: x}}}}`
+	)
+	mutual := rule("cart", "  trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")
+	tests := []struct {
+		name, config, client, server string
+		status                       tlscheck.Status
+	}{
+		{"a transport socket replaced", strict("STRICT") + mutual + patched(plain), "plaintext by EnvoyFilter", "STRICT by PeerAuthentication", tlscheck.Conflict},
+		{"clusters patched otherwise", strict("STRICT") + mutual + patched(another), "mTLS by DestinationRule", "STRICT by PeerAuthentication", tlscheck.OK},
+		{"chains taken out", strict("PERMISSIVE") + mutual + patched(open), "mTLS by DestinationRule", "DISABLE by EnvoyFilter", tlscheck.Conflict},
+		{"chains patched otherwise", strict("STRICT") + mutual + patched(log), "mTLS by DestinationRule", "STRICT by PeerAuthentication", tlscheck.OK},
+	}
+	kind := func(p *tlscheck.Policy) string {
+		if p == nil {
+			return "-"
+		}
+		return p.Resource.Kind
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			mesh := load(t, shop+test.config)
+			service := mesh.ServicesByHost("cart.shop.svc.cluster.local")[0]
+			v := tlscheck.New(mesh).Check(mesh.Proxies()[0], service, service.Port(80))[0]
+			client, server := v.Client.Sends+" by "+kind(v.Client.Policy), v.Server.Mode+" by "+kind(v.Server.Policy)
+			if client != test.client || server != test.server || v.Status != test.status {
+				t.Errorf("%s, %s: %s; want %s, %s: %s (%s)", client, server, v.Status, test.client, test.server, test.status, v.Server.Why)
+			}
+		})
+	}
+}
