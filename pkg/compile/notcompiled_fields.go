@@ -5,7 +5,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/model"
@@ -15,22 +14,41 @@ import (
 // fieldsWithoutEffect says of each field of a kind that the compiler does know what the bootstraps lack for it. Keys are full names in
 // Istio's API.
 func fieldsWithoutEffect() map[protoreflect.FullName]string {
-	const zones = "endpoints in the proxy's own zone get no preference beyond that of localityLbSetting"
+	const (
+		zones   = "endpoints in the proxy's own zone get no preference beyond that of localityLbSetting"
+		ambient = "it is for ambient mode, whose proxies are not compiled"
+		unread  = "as in istiod, nothing reads it"
+	)
 	return map[protoreflect.FullName]string{
-		"istio.mesh.v1alpha1.MeshConfig.default_traffic_policy":                          "clusters without a DestinationRule keep Istio's own defaults",
-		"istio.mesh.v1alpha1.MeshConfig.service_entry_visibility":                        "exportTo alone decides who sees a ServiceEntry",
-		"istio.mesh.v1alpha1.MeshConfig.service_settings":                                "services count as one across all clusters",
-		"istio.mesh.v1alpha1.MeshConfig.discovery_selectors":                             "resources of every namespace in the input count",
-		"istio.mesh.v1alpha1.MeshConfig.zone_aware_lb_setting":                           zones,
-		"istio.mesh.v1alpha1.ProxyConfig.connection_settings":                            "listeners keep Istio's own limits and timeouts",
-		"istio.mesh.v1alpha1.ProxyConfig.private_key_provider":                           "private keys are used by Envoy itself",
-		"istio.networking.v1alpha3.LoadBalancerSettings.zone_aware_lb_setting":           zones,
-		"istio.networking.v1alpha3.TrafficPolicy.RetryBudget.budget_interval":            "the budget counts the requests that are under way",
+		"istio.mesh.v1alpha1.MeshConfig.ca_certificates":              "as in istiod without ISTIO_MULTIROOT_MESH, proxies trust the roots that their agent gives them alone",
+		"istio.mesh.v1alpha1.MeshConfig.config_sources":               "resources are those of the input alone",
+		"istio.mesh.v1alpha1.MeshConfig.default_traffic_policy":       "clusters without a DestinationRule keep Istio's own defaults",
+		"istio.mesh.v1alpha1.MeshConfig.discovery_selectors":          "resources of every namespace in the input count",
+		"istio.mesh.v1alpha1.MeshConfig.hbone_idle_timeout":           ambient,
+		"istio.mesh.v1alpha1.MeshConfig.service_entry_visibility":     "exportTo alone decides who sees a ServiceEntry",
+		"istio.mesh.v1alpha1.MeshConfig.service_scope_configs":        ambient,
+		"istio.mesh.v1alpha1.MeshConfig.service_settings":             "services count as one across all clusters",
+		"istio.mesh.v1alpha1.MeshConfig.verify_certificate_at_client": "as in istiod, the certificates of servers are always verified",
+		"istio.mesh.v1alpha1.MeshConfig.zone_aware_lb_setting":        zones,
+		"istio.mesh.v1alpha1.ProxyConfig.connection_settings":         "listeners keep Istio's own limits and timeouts",
+		"istio.mesh.v1alpha1.ProxyConfig.private_key_provider":        "private keys are used by Envoy itself",
+
 		"istio.networking.v1alpha3.ConnectionPoolSettings.HTTPSettings.http2_keep_alive": "connections send no HTTP/2 PINGs",
+		"istio.networking.v1alpha3.HTTPFaultInjection.Abort.http2_error":                 "as in istiod, aborts are by httpStatus or grpcStatus alone",
+		"istio.networking.v1alpha3.HTTPFaultInjection.Delay.exponential_delay":           "as in istiod, delays are fixed",
+		"istio.networking.v1alpha3.L4MatchAttributes.source_subnet":                      "as in istiod, clients of any address match",
+		"istio.networking.v1alpha3.LoadBalancerSettings.zone_aware_lb_setting":           zones,
+		"istio.networking.v1alpha3.OutlierDetection.outlier_detection_http_error_codes":  "answers with a status of 500 or more alone count as errors",
+		"istio.networking.v1alpha3.Port.target_port":                                     "as in istiod, the Service in front of the gateway says which port it opens",
+		"istio.networking.v1alpha3.Server.default_endpoint":                              unread,
+		"istio.networking.v1alpha3.ServerTLSSettings.TLSCertificate.ca_certificates":     "as in istiod, clients are checked against the caCertificates beside tlsCertificates",
+		"istio.networking.v1alpha3.SidecarPort.target_port":                              unread,
+		"istio.networking.v1alpha3.TrafficPolicy.RetryBudget.budget_interval":            "the budget counts the requests that are under way",
+		"istio.networking.v1alpha3.WorkloadGroup.template":                               "machines of the group have no endpoints until they register, each with a WorkloadEntry",
 	}
 }
 
-// fieldGaps reports what of MeshConfig, DestinationRules and Services is passed over.
+// fieldGaps reports what of MeshConfig, of Istio's traffic API and of Services is passed over.
 func fieldGaps(mesh *model.Mesh) []diag.Finding {
 	gaps := fieldsWithoutEffect()
 	var findings []diag.Finding
@@ -39,10 +57,12 @@ func fieldGaps(mesh *model.Mesh) []diag.Finding {
 			findings = append(findings, settingLeftOut(mesh, path, effect))
 		})
 	}
-	for _, rule := range model.All[*networking.DestinationRule](mesh) {
-		eachGap(proto.Message(rule.Spec).ProtoReflect(), "spec", gaps, func(path, effect string) {
-			findings = append(findings, leftOut(rule.Resource, path, effect))
-		})
+	for _, r := range mesh.Resources() {
+		if spec, ok := r.Object.(proto.Message); ok && r.Group() == "networking.istio.io" {
+			eachGap(spec.ProtoReflect(), "spec", gaps, func(path, effect string) {
+				findings = append(findings, leftOut(r, path, effect))
+			})
+		}
 	}
 	for _, svc := range mesh.Services() {
 		if svc.NodeLocal() && nodesUnknown(mesh, svc) {

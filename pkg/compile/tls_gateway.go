@@ -54,7 +54,7 @@ func asksForCertificate(mode networking.ServerTLSSettings_TLSmode) bool {
 }
 
 // credentialTLS takes certificates from the Secrets that credentialName or credentialNames name; the roots for clients' certificates come
-// from the first with -cacert behind its name.
+// from caCertCredentialName, or else from the first with -cacert behind its name.
 func (b *builder) credentialTLS(settings *networking.ServerTLSSettings) *tlsv3.CommonTlsContext {
 	names := settings.GetCredentialNames()
 	if len(names) == 0 {
@@ -66,10 +66,13 @@ func (b *builder) credentialTLS(settings *networking.ServerTLSSettings) *tlsv3.C
 	}
 	switch {
 	case asksForCertificate(settings.GetMode()):
-		validation := combinedValidation(b.gatewayCredential(names[0]+caSuffix), exactNames(settings.GetSubjectAltNames()))
+		validation := combinedValidation(b.gatewayCredential(b.clientRoots(settings, names[0])), exactNames(settings.GetSubjectAltNames()))
 		context := validation.CombinedValidationContext.DefaultValidationContext
 		context.VerifyCertificateSpki = settings.GetVerifyCertificateSpki()
 		context.VerifyCertificateHash = settings.GetVerifyCertificateHash()
+		if settings.GetInsecureSkipVerify().GetValue() {
+			context.TrustChainVerification = tlsv3.CertificateValidationContext_ACCEPT_UNTRUSTED
+		}
 		common.ValidationContextType = validation
 	case len(settings.GetSubjectAltNames()) > 0 && b.target == IstioProxy:
 		// No client is asked for a certificate, and Envoy refuses names to check without roots.
@@ -81,6 +84,19 @@ func (b *builder) credentialTLS(settings *networking.ServerTLSSettings) *tlsv3.C
 		}
 	}
 	return common
+}
+
+// clientRoots names the secret of the roots that clients' certificates are checked against: the one that the server names for them, or that
+// which belongs to its first credential. A name of its own is complete; stock Envoy's secrets are told apart by their names' ends.
+func (b *builder) clientRoots(settings *networking.ServerTLSSettings, credential string) string {
+	name := settings.GetCaCertCredentialName()
+	switch {
+	case name == "":
+		return credential + caSuffix
+	case b.target == Envoy && !strings.HasSuffix(name, caSuffix):
+		return name + caSuffix
+	}
+	return name
 }
 
 // caSuffix marks, in the name of a secret, the roots that belong to a certificate.
