@@ -20,9 +20,9 @@ type asking struct {
 	client     *http.Client
 }
 
-func startAsking(t *testing.T, id string, reachable bool) *asking {
+func startAsking(t *testing.T, id string, reachable bool, more ...string) *asking {
 	t.Helper()
-	mesh := world(t, "internal/realenvoy/testdata/extauthz.yaml")
+	mesh := world(t, append([]string{"internal/realenvoy/testdata/extauthz.yaml"}, more...)...)
 	p := proxy(t, mesh, id)
 	a := &asking{t: t, guarded: &guarded{t: t, ca: newAuthority(t), cfg: compile.Compile(mesh, p, compile.Options{})}}
 	a.network = envoytest.NewNamespace(t, p.IP)
@@ -124,5 +124,19 @@ func TestAuthorizerIsDown(t *testing.T) {
 	}
 	if r, _ := a.call("GET", "/public", ""); r.StatusCode != http.StatusOK {
 		t.Errorf("/public: status %d, want 200", r.StatusCode)
+	}
+}
+
+// TestAuthorizerIsUnseen: a Sidecar that hides the provider's service leaves the filter with a cluster that is not there, as istiod does. Envoy takes
+// that for an authorizer that is down.
+func TestAuthorizerIsUnseen(t *testing.T) {
+	for id, status := range map[string]int{"front.shop": http.StatusServiceUnavailable, "back.shop": http.StatusForbidden} {
+		a := startAsking(t, id, true, "internal/realenvoy/testdata/extauthz-unseen.yaml")
+		if r, _ := a.call("GET", "/private/1", "jane"); r.StatusCode != status || a.authorizer.asked.Load() != 0 {
+			t.Errorf("%s: status %d, %d questions; want %d and none", id, r.StatusCode, a.authorizer.asked.Load(), status)
+		}
+		if r, _ := a.call("GET", "/public", ""); r.StatusCode != http.StatusOK {
+			t.Errorf("%s: /public: status %d, want 200", id, r.StatusCode)
+		}
 	}
 }

@@ -1,16 +1,10 @@
 package compile
 
 import (
-	"fmt"
-	"slices"
-	"strings"
-
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 
 	"github.com/meshc/meshc/pkg/compile/authz"
-	"github.com/meshc/meshc/pkg/compile/translate"
-	"github.com/meshc/meshc/pkg/model"
 )
 
 // securityFilters are what the policies that apply to the proxy amount to. They are the same in every filter chain, so they are made once and
@@ -29,7 +23,7 @@ func (b *builder) security() *securityFilters {
 			Sources:      b.sources,
 		}
 		if len(policies.Custom) > 0 {
-			opts.Providers = b.authorizationProviders()
+			opts.Providers = authorizationProviders(b.mesh)
 		}
 		s := &securityFilters{http: authz.CustomHTTP(policies.Custom, opts)}
 		if jwt := b.jwtFilter(); jwt != nil {
@@ -65,34 +59,4 @@ func (b *builder) securityNetwork() []*listenerv3.Filter {
 		filters = append(filters, own)
 	}
 	return filters
-}
-
-// authorizationProviders are those of MeshConfig that authorize. Of two with one name the later counts.
-func (b *builder) authorizationProviders() map[string]*authz.Provider {
-	providers := map[string]*authz.Provider{}
-	for _, spec := range b.mesh.Settings.Mesh.GetExtensionProviders() {
-		if p := authz.NewProvider(spec, b.mesh.Settings.Source("extensionProviders."+spec.GetName()), b.authorizer); p != nil {
-			providers[spec.GetName()] = p
-		}
-	}
-	return providers
-}
-
-// authorizer finds the service of a provider, given as HOSTNAME or NAMESPACE/HOSTNAME, among all of the mesh's, whatever the proxy can see.
-func (b *builder) authorizer(service string, port uint32) (hostname, cluster string, err error) {
-	namespace, hostname, found := strings.Cut(service, "/")
-	if !found {
-		hostname = service
-	}
-	services := b.mesh.ServicesByHost(hostname)
-	if found {
-		services = slices.DeleteFunc(slices.Clone(services), func(s *model.Service) bool { return s.Namespace != namespace })
-	}
-	switch {
-	case len(services) == 0:
-		return "", "", fmt.Errorf("there is no service %s", service)
-	case slices.ContainsFunc(services, func(s *model.Service) bool { return s.Namespace != services[0].Namespace }):
-		return "", "", fmt.Errorf("several namespaces have a service %s; write NAMESPACE/%s", hostname, hostname)
-	}
-	return services[0].Hostname, translate.OutboundCluster(port, "", services[0].Hostname), nil
 }

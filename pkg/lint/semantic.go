@@ -74,6 +74,9 @@ func selectRules(mesh *model.Mesh, all []Rule, levels levels) selection {
 	if slices.ContainsFunc(workloadKinds, func(k string) bool { return present[k] }) {
 		present["Workload"] = true
 	}
+	if len(mesh.Settings.Sources) > 0 {
+		present["MeshConfig"] = true
+	}
 	chosen := selection{most: map[string]diag.Severity{}}
 	wanted := map[string]bool{}
 	for _, rule := range all {

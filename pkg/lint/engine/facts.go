@@ -13,6 +13,7 @@ import (
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/meshc/meshc/pkg/compile"
 	"github.com/meshc/meshc/pkg/model"
 	"github.com/meshc/meshc/pkg/model/gatewayapi"
 	"github.com/meshc/meshc/pkg/model/resource"
@@ -34,6 +35,7 @@ type facts struct {
 	spaces    func() *ast.Term
 	statuses  func() map[*resource.Resource]*gatewayapi.Status
 	notes     func() *ast.Term
+	custom    func() map[*resource.Resource]*compile.CustomPolicy
 }
 
 // servicesByHost finds services by hostname; wildcard ServiceEntries apart.
@@ -71,6 +73,7 @@ func newFacts(mesh *model.Mesh) *facts {
 	f.spaces = sync.OnceValue(f.namespacesTerm)
 	f.statuses = sync.OnceValue(f.indexStatuses)
 	f.notes = sync.OnceValue(annotationsTerm)
+	f.custom = sync.OnceValue(func() map[*resource.Resource]*compile.CustomPolicy { return compile.CustomPolicies(mesh) })
 	return f
 }
 
@@ -184,6 +187,7 @@ func (f *facts) functions() []func(*rego.Rego) {
 		rego.Function2(decl("destination_rules", anyArray, types.S, types.S), f.destinationRules),
 		rego.Function2(decl("overlapping_rules", anyArray, types.S, types.S), f.overlappingRules),
 		rego.Function1(decl("problems", anyArray, types.S), f.problems),
+		rego.Function1(decl("custom_authorization", types.A, types.S), f.customAuthorization),
 		rego.Function1(decl("routes_to", anyArray, types.S), f.routesTo),
 		rego.Function1(decl("service_entries", anyArray, types.S), f.serviceEntries),
 		rego.Function1(decl("virtual_services", anyArray, types.S), f.virtualServices),

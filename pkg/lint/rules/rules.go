@@ -41,7 +41,8 @@ type Rule struct {
 	// Kinds are the kinds of resources that the rule looks at; Gateway means Istio's, that of the Gateway API is written
 	// Gateway.gateway.networking.k8s.io.
 	Kinds []string `json:"kinds"`
-	// Needs are kinds without which the rule can't decide, alternatives joined by |: "Service|ServiceEntry". Where the input has none, the
+	// Needs are kinds without which the rule can't decide, alternatives joined by |: "Service|ServiceEntry". Workload is any kind of workload,
+	// MeshConfig the mesh's settings, wherever they stand. Where the input has none, the
 	// rule is reported as unchecked, or, if Unmet is set, run with that severity at most.
 	Needs []string      `json:"needs,omitempty"`
 	Unmet diag.Severity `json:"unmet,omitempty"`
