@@ -333,13 +333,16 @@ func (d *Destination) setGatewayWays(read *wayRead, handshake bool) {
 	}
 }
 
-// Name is WORKLOAD:PORT/PROTOCOL, with the server names of a gateway's port; the port is * for any that nothing declares.
+// Name is WORKLOAD:PORT/PROTOCOL, with the address that it is bound to and the server names of a gateway's port; the port is * for any that nothing declares.
 func (d *Destination) Name() string {
 	port := "*"
 	if d.Port != 0 {
 		port = fmt.Sprint(d.Port)
 	}
 	name := d.Workload + ":" + port + "/" + d.Protocol
+	if d.Address != "" {
+		name += " at " + d.Address
+	}
 	if len(d.ServerNames) > 0 {
 		name += " (" + strings.Join(d.ServerNames, ", ") + ")"
 	}

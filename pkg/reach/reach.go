@@ -88,7 +88,7 @@ func Of(ctx context.Context, mesh *model.Mesh, opts Options) (*Matrix, error) {
 		return nil, err
 	}
 	if len(t.destinations) == 0 && len(opts.To) > 0 {
-		return nil, &UnknownName{Flag: "to", Name: strings.Join(opts.To, ", "), Why: "has no such port"}
+		return nil, &UnknownName{Flag: "to", Name: strings.Join(opts.To, ", "), Why: "declares no such port (--undeclared adds those that sidecars take in all the same)"}
 	}
 	return t.matrix(mesh, opts), nil
 }

@@ -94,7 +94,7 @@ func pad(s string, width int) string {
 func (t *reachText) members() {
 	for i := range t.m.Callers {
 		g := &t.m.Callers[i]
-		if len(g.Callers) > 3 {
+		if strings.HasSuffix(t.label(g), " more") {
 			fmt.Fprintf(t, "\n%s\n", printable(t.label(g)))
 			t.wrapped("      ", t.membersOf(g))
 		}

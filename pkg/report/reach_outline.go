@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/reach"
@@ -69,13 +70,21 @@ func reachCell(r *reach.Row) string {
 
 const reachLegend = "yes allowed, if on conditions, no denied; ~ without mTLS, so that the caller is not known"
 
-// label names a group of callers in a table.
+// longestLabel is how wide the first column of a table may get by listing names, in characters.
+const longestLabel = 50
+
+// label names a group of callers in a table: as many as there is room for, at least one.
 func (o *reachOutline) label(g *reach.CallerGroup) string {
 	var names []string
 	for _, c := range g.Callers {
 		names = append(names, o.caller(c))
 	}
-	return shortened(names, 2)
+	for n := 2; n > 0; n-- {
+		if label := shortened(names, n); utf8.RuneCountInString(label) <= longestLabel || n == 1 && len(names) == 1 {
+			return label
+		}
+	}
+	return andMore(names, 1)
 }
 
 // caller is the principal without what all principals begin with.
@@ -91,6 +100,10 @@ func shortened(names []string, n int) string {
 	if len(names) <= n+1 {
 		return strings.Join(names, ", ")
 	}
+	return andMore(names, n)
+}
+
+func andMore(names []string, n int) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
 }
 
