@@ -3,7 +3,6 @@ package envoytest
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -173,71 +172,4 @@ func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
-}
-
-// Answer is what an echo server says of the request that reached it, as JSON.
-type Answer struct {
-	// Server is the cluster in whose place the server stands.
-	Server  string      `json:"server"`
-	Method  string      `json:"method"`
-	Host    string      `json:"host"`
-	Path    string      `json:"path"`
-	Headers http.Header `json:"headers"`
-}
-
-// EchoEach returns an Options.Upstream that puts an echo server, HTTP/1.1 and HTTP/2 without TLS, in the place of each cluster that pick
-// chooses; a nil pick chooses all. The servers end with the test.
-func EchoEach(t testing.TB, pick func(cluster string) bool) func(cluster string) string {
-	return func(cluster string) string {
-		if pick != nil && !pick(cluster) {
-			return ""
-		}
-		return Echo(t, cluster)
-	}
-}
-
-// Echo starts an echo server and returns its address.
-func Echo(t testing.TB, name string) string {
-	t.Helper()
-	return EchoIn(t, machine{}, name)
-}
-
-// EchoIn starts an echo server in a network.
-func EchoIn(t testing.TB, network Network, name string) string {
-	t.Helper()
-	l, err := Listen(network, "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	protocols := &http.Protocols{}
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	s := &http.Server{Protocols: protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		// A client that has gone away needs no answer.
-		_ = json.NewEncoder(w).Encode(Answer{Server: name, Method: r.Method, Host: r.Host, Path: r.RequestURI, Headers: r.Header})
-	})}
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-		<-done
-	})
-	return l.Addr().String()
-}
-
-// ReadAnswer decodes what an echo server said.
-func ReadAnswer(r *http.Response) (Answer, error) {
-	var a Answer
-	defer r.Body.Close()
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return a, err
-	}
-	if err := json.Unmarshal(body, &a); err != nil {
-		return a, fmt.Errorf("status %d, not from an echo server: %q", r.StatusCode, body)
-	}
-	return a, nil
 }

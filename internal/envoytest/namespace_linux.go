@@ -30,8 +30,16 @@ func NewNamespace(t testing.TB, pod ...string) *Namespace {
 	}
 	rules += "-A OUTPUT -p tcp -j REDIRECT --to-ports 15001\n-A PREROUTING -p tcp -j REDIRECT --to-ports 15006\n"
 	for rule := range strings.Lines(rules) {
-		n.command(t, "iptables -t nat "+strings.TrimSpace(rule))
+		n.command(t, "iptables -w -t nat "+strings.TrimSpace(rule))
 	}
+	return n
+}
+
+// NewHost makes a namespace without redirection in which every IPv4 address is its own, so that whatever a gateway listens on can be called.
+func NewHost(t testing.TB, address string) *Namespace {
+	t.Helper()
+	n := NewPlainNamespace(t, address)
+	n.command(t, "ip route add local 0.0.0.0/0 dev lo")
 	return n
 }
 

@@ -11,6 +11,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
 	"github.com/meshc/meshc/pkg/compile"
@@ -18,48 +19,93 @@ import (
 	"github.com/meshc/meshc/pkg/simulate"
 )
 
-// callsFrom makes calls out of the route tables of a configuration, by the listener that they go to: for each virtual host one for each form of
-// each of its domains, and for each route requests that just meet it and that just miss it.
-func callsFrom(t *testing.T, cfg *compile.Configuration) map[string][]simulate.Call {
+// callsFrom makes calls out of a configuration, for every filter chain of every listener: for each virtual host of its route table one for each
+// form of each of its domains, for each route requests that just meet it and that just miss it, and connections of every other kind.
+func callsFrom(t *testing.T, cfg *compile.Configuration) []simulate.Call {
 	t.Helper()
 	tables := map[string]*routev3.RouteConfiguration{}
 	for _, r := range cfg.Routes {
 		tables[r.GetName()] = r
 	}
-	calls := map[string][]simulate.Call{}
+	var calls []simulate.Call
 	for _, l := range cfg.Listeners {
-		table := tables[plaintextRoutes(t, cfg, l)]
-		if table == nil {
-			continue
+		chains := l.GetFilterChains()
+		if l.GetDefaultFilterChain() != nil {
+			chains = append(slices.Clone(chains), l.GetDefaultFilterChain())
 		}
-		g := generator{call: simulate.Call{Mode: simulate.Gateway, Port: l.GetAddress().GetSocketAddress().GetPortValue(), Method: "GET", Path: "/"}}
-		if cfg.Proxy.Type == model.Sidecar {
-			g.call.Mode, g.call.Address = simulate.Outbound, l.GetAddress().GetSocketAddress().GetAddress()
+		for _, chain := range chains {
+			g := generator{call: callTo(t, cfg, l, chain)}
+			g.host("nobody.test")
+			if table := routesOf(t, cfg, chain, tables); table != nil {
+				for _, vh := range table.GetVirtualHosts() {
+					g.virtualHost(vh)
+				}
+			}
+			calls = append(calls, g.calls...)
 		}
-		g.host("nobody.test")
-		for _, vh := range table.GetVirtualHosts() {
-			g.virtualHost(vh)
-		}
-		calls[l.GetName()] = g.calls
 	}
 	return calls
 }
 
-// plaintextRoutes names the route configuration of the listener's first chain, "" where it speaks TLS or no HTTP.
-func plaintextRoutes(t *testing.T, cfg *compile.Configuration, l *listenerv3.Listener) string {
+// callTo is a call to a filter chain of a listener: made to where the chain is for, with what the chain asks a client for.
+func callTo(t *testing.T, cfg *compile.Configuration, l *listenerv3.Listener, chain *listenerv3.FilterChain) simulate.Call {
 	t.Helper()
-	for _, chain := range l.GetFilterChains() {
-		for _, f := range chain.GetFilters() {
-			config, err := cfg.Sources.Unpack(f.GetTypedConfig())
-			if err != nil {
-				t.Fatal(err)
+	socket, match := l.GetAddress().GetSocketAddress(), chain.GetFilterChainMatch()
+	c := simulate.Call{
+		Mode: simulate.Outbound, Address: socket.GetAddress(), Port: socket.GetPortValue(), Protocol: simulate.HTTP, TLS: simulate.Plaintext,
+		Method: "GET", Path: "/",
+	}
+	switch {
+	case cfg.Proxy.Type == model.Router:
+		c.Mode = simulate.Gateway
+	case l.GetName() == "virtualInbound":
+		c.Mode, c.Address, c.Port = simulate.Inbound, cfg.Proxy.IP, 7777
+	case l.GetName() == "virtualOutbound":
+		c.Port = 6666
+	}
+	if len(match.GetPrefixRanges()) > 0 && c.Mode != simulate.Inbound {
+		c.Address = match.GetPrefixRanges()[0].GetAddressPrefix()
+	}
+	if p := match.GetDestinationPort().GetValue(); p != 0 {
+		c.Port = p
+	}
+	if socket := chain.GetTransportSocket(); socket != nil {
+		config, err := cfg.Sources.Unpack(socket.GetTypedConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.TLS = simulate.TLS
+		if context, ok := config.(*tlsv3.DownstreamTlsContext); ok && context.GetRequireClientCertificate().GetValue() {
+			c.TLS = simulate.MTLS
+		}
+	} else if match.GetTransportProtocol() == "tls" || len(match.GetServerNames()) > 0 {
+		c.TLS = simulate.TLS
+	}
+	if names := match.GetServerNames(); len(names) > 0 {
+		c.SNI = strings.Replace(names[0], "*", "any", 1)
+	}
+	if c.TLS != simulate.Plaintext {
+		c.ALPN = strings.Join(match.GetApplicationProtocols(), ",")
+	}
+	return c
+}
+
+// routesOf returns the route table of a filter chain, nil where it has none.
+func routesOf(t *testing.T, cfg *compile.Configuration, chain *listenerv3.FilterChain, tables map[string]*routev3.RouteConfiguration) *routev3.RouteConfiguration {
+	t.Helper()
+	for _, f := range chain.GetFilters() {
+		config, err := cfg.Sources.Unpack(f.GetTypedConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, ok := config.(*hcmv3.HttpConnectionManager); ok {
+			if m.GetRouteConfig() != nil {
+				return m.GetRouteConfig()
 			}
-			if m, ok := config.(*hcmv3.HttpConnectionManager); ok && chain.GetTransportSocket() == nil {
-				return m.GetRds().GetRouteConfigName()
-			}
+			return tables[m.GetRds().GetRouteConfigName()]
 		}
 	}
-	return ""
+	return nil
 }
 
 type generator struct {

@@ -35,12 +35,15 @@ func (w *walk) forward(r *route, a *routev3.RouteAction) {
 	case *routev3.RouteAction_WeightedClusters:
 		for _, c := range to.WeightedClusters.GetClusters() {
 			w.out.Clusters = append(w.out.Clusters, WeightedCluster{Name: c.GetName(), Weight: c.GetWeight().GetValue()})
+			if last := &w.out.Clusters[len(w.out.Clusters)-1]; w.sim.clusters[last.Name] != nil {
+				last.Upstream = w.upstream(r, a, c)
+			}
 		}
 	}
 	if w.noCluster() {
 		w.out.Status = clusterNotFound(a)
-	} else {
-		w.out.Upstream = &Upstream{Host: w.upstreamHost(a), Path: r.upstreamPath(w.request.path, a)}
+	} else if w.out.Clusters == nil {
+		w.out.Upstream = w.upstream(r, a, nil)
 	}
 	if w.out.Clusters != nil {
 		w.step(StageCluster, by(a), "requests are shared among %s", describeClusters(w.out.Clusters))

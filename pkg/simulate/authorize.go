@@ -29,7 +29,6 @@ func (w *walk) authorizeConnection(f *listenerv3.Filter, config proto.Message) b
 
 // httpFilters runs the HTTP filters in order and reports whether the request goes on to the router.
 func (w *walk) httpFilters(m *hcmv3.HttpConnectionManager) bool {
-	w.readClient(m)
 	for _, f := range m.GetHttpFilters() {
 		if f.GetDisabled() {
 			continue

@@ -33,8 +33,9 @@ type connection struct {
 	transport  string
 	serverName string
 	protocols  []string
-	// decrypted tells that the filter chain ended the client's TLS.
-	decrypted bool
+	// decrypted tells that the filter chain ended the client's TLS, negotiated the application protocol that was agreed on there.
+	decrypted  bool
+	negotiated string
 	// certificate tells that the client was asked for a certificate and has one.
 	certificate bool
 }
@@ -77,7 +78,7 @@ func (w *walk) listener() *listenerv3.Listener {
 		w.fail(NoListener)
 		return nil
 	}
-	w.out.Listener = l.GetName()
+	w.listenedOn, w.out.Listener = l, l.GetName()
 	w.step(StageListener, by(l), "%s %s", l.GetName(), why)
 	return l
 }
@@ -163,16 +164,24 @@ func (w *walk) inspectTLS(f proto.Message) {
 	c := &w.connection
 	c.transport = "tls"
 	c.serverName = strings.ToLower(w.call.SNI)
-	if w.call.ALPN != "" {
-		c.protocols = strings.Split(w.call.ALPN, ",")
-		for i, p := range c.protocols {
-			c.protocols[i] = strings.TrimSpace(p)
-		}
-	}
+	c.protocols = splitList(w.call.ALPN)
 	w.step(StageFilter, by(f), "the TLS inspector sees a handshake for server name %q and protocols %q", c.serverName, c.protocols)
 }
 
-// inspectHTTP tells HTTP from other plaintext; it does not look into what is known to be TLS, and makes nothing of TLS that no inspector saw.
+// splitList splits what is written with commas in between.
+func splitList(list string) []string {
+	if list == "" {
+		return nil
+	}
+	parts := strings.Split(list, ",")
+	for i, p := range parts {
+		parts[i] = strings.TrimSpace(p)
+	}
+	return parts
+}
+
+// inspectHTTP tells HTTP from other plaintext; it does not look into what is known to be TLS, and makes nothing of TLS that no inspector saw, nor
+// of a request line that HTTP/1 does not allow.
 func (w *walk) inspectHTTP(f proto.Message) {
 	c := &w.connection
 	if c.transport != "raw_buffer" || w.call.TLS != Plaintext {
@@ -180,6 +189,10 @@ func (w *walk) inspectHTTP(f proto.Message) {
 	}
 	switch w.call.Protocol {
 	case HTTP:
+		if !readableTarget(w.call.Method, w.call.Path) {
+			w.step(StageFilter, by(f), "the HTTP inspector takes %q for another protocol", w.call.Method+" "+w.call.Path)
+			return
+		}
 		c.protocols = []string{"http/1.1"}
 	case HTTP2:
 		c.protocols = []string{"h2c"}

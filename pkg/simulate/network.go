@@ -1,6 +1,8 @@
 package simulate
 
 import (
+	"strings"
+
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	snicluster "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/sni_cluster/v3"
@@ -64,6 +66,9 @@ func (w *walk) connectionManager(f *listenerv3.Filter, m *hcmv3.HttpConnectionMa
 		return
 	case w.call.Protocol == HTTP && m.GetCodecType() == hcmv3.HttpConnectionManager_HTTP2:
 		refuse("the filter chain reads HTTP/2 only")
+		return
+	case w.call.Protocol == HTTP && w.connection.negotiated == "h2", w.call.Protocol == HTTP2 && strings.HasPrefix(w.connection.negotiated, "http/1"):
+		refuse("the client speaks another protocol than the handshake agreed on, " + w.connection.negotiated)
 		return
 	}
 	w.out.RouteConfig = routeConfigName(m)

@@ -44,7 +44,8 @@ type Outcome struct {
 	Status uint32 `json:"status,omitempty"`
 	// Policy is the one that denied the call.
 	Policy *Policy `json:"policy,omitempty"`
-	// Upstream is the request as the cluster sees it, nil for calls that reach none or are no HTTP.
+	// Upstream is the request as the cluster sees it, nil for calls that reach none or are no HTTP, and where
+	// Clusters tell it each for itself.
 	Upstream *Upstream `json:"-"`
 	// Trace holds the steps of the walk, for Explain.
 	Trace []Step `json:"trace,omitempty"`
@@ -54,6 +55,8 @@ type Outcome struct {
 type WeightedCluster struct {
 	Name   string `json:"name"`
 	Weight uint32 `json:"weight"`
+	// Upstream is the request as this cluster sees it, where it is one and the cluster is there.
+	Upstream *Upstream `json:"-"`
 }
 
 // Redirect is an answer that sends the client elsewhere.
@@ -67,10 +70,4 @@ type Policy struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 	Rule      string `json:"rule"`
-}
-
-// Upstream is what a request looks like when it leaves the proxy.
-type Upstream struct {
-	Host string
-	Path string
 }

@@ -54,13 +54,43 @@ func (w *walk) readRequest(m *hcmv3.HttpConnectionManager) bool {
 	if _, given := r.headers["authorization"]; !given && len(w.call.Claims) > 0 {
 		r.headers["authorization"] = bearer + "token"
 	}
+	if w.call.Protocol == HTTP2 {
+		r.readFrames(w.call.TLS)
+	}
 	r.readAbsoluteForm()
 	if w.checkStart() && w.normalizePath(m) {
 		r.normalizeHost(m, w.connection.port)
+		w.readClient(m)
 		w.addForwarded(m)
+		w.cleanHeaders(m)
 		return true
 	}
 	return false
+}
+
+// readFrames is what HTTP/2 does otherwise: the client names the scheme itself, and an empty cookie is none, since cookies are put together from
+// crumbs.
+func (r *request) readFrames(encryption string) {
+	r.scheme = "http"
+	if encryption != Plaintext {
+		r.scheme = "https"
+	}
+	if r.headers["cookie"] == "" {
+		delete(r.headers, "cookie")
+	}
+}
+
+// aboutConnection names a header of the request that is about a connection, which HTTP/2 forbids (RFC 9113, section 8.2.2).
+func (r *request) aboutConnection() string {
+	for _, name := range []string{"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"} {
+		if _, given := r.headers[name]; given {
+			return name
+		}
+	}
+	if te, given := r.headers["te"]; given && te != "trailers" {
+		return "te"
+	}
+	return ""
 }
 
 // readAbsoluteForm splits a target that holds a whole URL, as clients send it to a proxy.
@@ -94,13 +124,20 @@ func (w *walk) checkStart() bool {
 		w.fail(ProtocolError)
 		return false
 	}
-	if strings.ContainsFunc(r.host, notInAuthority) {
-		w.step(StageRequest, nil, "the host %q holds what no host may", r.host)
-		w.out.Status = 400
+	if w.call.Protocol == HTTP2 && r.aboutConnection() != "" {
+		w.step(StageRequest, nil, "HTTP/2 has no such header: %s", r.aboutConnection())
 		w.fail(ProtocolError)
 		return false
 	}
-	if strings.ContainsFunc(r.path, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
+	if strings.ContainsFunc(r.host, notInAuthority) {
+		w.step(StageRequest, nil, "the host %q holds what no host may", r.host)
+		if w.call.Protocol == HTTP {
+			w.out.Status = 400
+		}
+		w.fail(ProtocolError)
+		return false
+	}
+	if strings.ContainsFunc(r.path, func(c rune) bool { return c <= ' ' || c == 0x7f || c > 0x7f && w.call.Protocol == HTTP }) {
 		return refuse(400, "holds characters that must be escaped")
 	}
 	if r.method == "CONNECT" || strings.HasPrefix(r.path, "/") || r.path == "*" && r.method == "OPTIONS" {
@@ -112,9 +149,35 @@ func (w *walk) checkStart() bool {
 	return refuse(404, "does not begin with /")
 }
 
+// readableTarget tells the request targets that a reader of HTTP/1 makes something of: a path, *, or a whole URL, and what CONNECT has.
+func readableTarget(method, target string) bool {
+	unreadable := func(c rune) bool { return (c < '!' || c > '~') && c != '\t' && c != '\f' }
+	if strings.ContainsFunc(target, unreadable) {
+		return false
+	}
+	if strings.HasPrefix(target, "/") || strings.HasPrefix(target, "*") {
+		return true
+	}
+	if method != "CONNECT" {
+		scheme, rest, ok := strings.Cut(target, "://")
+		if !ok || scheme == "" || strings.ContainsFunc(scheme, func(c rune) bool { return !isAlphanumeric(c) && !strings.ContainsRune("+-.", c) }) {
+			return false
+		}
+		target = rest
+	}
+	if end := strings.IndexAny(target, "/?"); end >= 0 {
+		target = target[:end]
+	}
+	return !strings.ContainsFunc(target, notInAuthority) && !strings.Contains(target, "@@")
+}
+
+func isAlphanumeric(c rune) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
 // notInAuthority tells the characters that no :authority holds (RFC 3986, section 3.2).
 func notInAuthority(c rune) bool {
-	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9') && !strings.ContainsRune("!$&'()*+,-.:;=@[]_~%", c)
+	return !isAlphanumeric(c) && !strings.ContainsRune("!$&'()*+,-.:;=@[]_~%", c)
 }
 
 // knownMethod tells the methods that Envoy reads over HTTP/1.

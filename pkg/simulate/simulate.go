@@ -114,6 +114,11 @@ type walk struct {
 	request    *request
 	// shadowMatched tells the filter after one with shadow rules that one of them matched.
 	shadowMatched bool
+	// What the request is handled by, as far as that is known.
+	listenedOn  *listenerv3.Listener
+	manager     manager
+	routeTable  *routev3.RouteConfiguration
+	virtualHost *routev3.VirtualHost
 }
 
 // fail ends the walk with an error.

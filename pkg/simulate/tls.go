@@ -1,6 +1,8 @@
 package simulate
 
 import (
+	"slices"
+
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 )
@@ -21,6 +23,7 @@ func (w *walk) terminateTLS(chain *listenerv3.FilterChain) bool {
 		return false
 	}
 	w.connection.decrypted = true
+	w.connection.negotiated = negotiated(context.GetCommonTlsContext().GetAlpnProtocols(), w.call.ALPN)
 	if w.call.TLS != MTLS {
 		if requiresCertificate(context) {
 			w.step(StageTLS, parts, "a client certificate is required and the client has none")
@@ -60,6 +63,17 @@ func validationOf(context *tlsv3.CommonTlsContext) *tlsv3.CertificateValidationC
 		return v
 	}
 	return context.GetCombinedValidationContext().GetDefaultValidationContext()
+}
+
+// negotiated is the application protocol that both sides agree on: the first of the server's that the client offers, "" for none.
+func negotiated(server []string, offered string) string {
+	client := splitList(offered)
+	for _, p := range server {
+		if slices.Contains(client, p) {
+			return p
+		}
+	}
+	return ""
 }
 
 // acceptsPeer tells whether a certificate with the URI name passes the name checks of a TLS context. A context that validates nothing, or names

@@ -126,6 +126,7 @@ func (w *walk) route(m *hcmv3.HttpConnectionManager) {
 		w.fail(NoVirtualHost)
 		return
 	}
+	w.routeTable, w.virtualHost, w.manager = config, vh.VirtualHost, w.managerOf(m)
 	w.out.VirtualHost = vh.GetName()
 	w.step(StageVirtualHost, by(vh.VirtualHost), "%s %s", vh.GetName(), why)
 	if w.request.headers["x-forwarded-proto"] == "" {
