@@ -1,6 +1,8 @@
 package simulate
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -232,7 +234,7 @@ func (t *tokenReader) passOn(p *jwtv3.JwtProvider, claims *structpb.Struct, payl
 	}
 }
 
-// claimHeader writes a claim, named with dots for nested ones, as a header's value; lists and objects, which Envoy encodes, are left out.
+// claimHeader writes a claim, named with dots for nested ones, as a header's value; lists and objects are encoded.
 func claimHeader(claims *structpb.Struct, name string) (string, bool) {
 	value := structpb.NewStructValue(claims)
 	for key := range strings.SplitSeq(name, ".") {
@@ -245,6 +247,9 @@ func claimHeader(claims *structpb.Struct, name string) (string, bool) {
 		return strconv.FormatBool(v.BoolValue), true
 	case *structpb.Value_NumberValue:
 		return strconv.FormatFloat(v.NumberValue, 'f', -1, 64), true
+	case *structpb.Value_ListValue, *structpb.Value_StructValue:
+		text, err := json.Marshal(value.AsInterface())
+		return base64.StdEncoding.EncodeToString(text), err == nil
 	}
 	return "", false
 }
