@@ -6,6 +6,7 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -32,20 +33,27 @@ func (a *assembly) referenced() []*clusterv3.Cluster {
 	}}
 }
 
-// wantsSecrets reports whether any TLS context asks the secret server.
+// wantsSecrets reports whether any TLS context asks the secret server. Clusters come first: in most meshes the first one tells.
 func (a *assembly) wantsSecrets() bool {
+	return slices.ContainsFunc(a.cfg.Clusters, func(c *clusterv3.Cluster) bool {
+		if part := a.cfg.Part(c); part != nil {
+			return part.Memo(asksServerKey{}, func() any { return a.asksServer(c) }).(bool)
+		}
+		return a.asksServer(c)
+	}) || slices.ContainsFunc(a.cfg.Listeners, func(l *listenerv3.Listener) bool { return a.asksServer(l) })
+}
+
+// asksServerKey is what the answer for a cluster of several configurations is kept under.
+type asksServerKey struct{}
+
+// asksServer tells whether anything within the message asks the secret server.
+func (a *assembly) asksServer(m proto.Message) bool {
 	found := false
-	look := func(_ []byte, m proto.Message) bool {
+	canonical.Walk(m, a.cfg.Sources.Unpack, func(_ []byte, m proto.Message) bool {
 		if g, ok := m.(*corev3.GrpcService_EnvoyGrpc); ok && g.GetClusterName() == secretServer {
 			found = true
 		}
 		return !found
-	}
-	for _, l := range a.cfg.Listeners {
-		canonical.Walk(l, a.cfg.Sources.Unpack, look)
-	}
-	for _, c := range a.cfg.Clusters {
-		canonical.Walk(c, a.cfg.Sources.Unpack, look)
-	}
+	})
 	return found
 }

@@ -3,6 +3,7 @@ package model
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -33,7 +34,7 @@ func (p *pod) serviceAccount() string {
 	return "default"
 }
 
-var cronJobName = regexp.MustCompile(`^(.+)-\d{8,10}$`)
+var cronJobName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(.+)-\d{8,10}$`) })
 
 // workloadName is the name of what owns the pod, as istiod derives it: the Deployment behind a ReplicaSet, the CronJob behind a Job, else
 // the controller, else the pod itself.
@@ -52,7 +53,7 @@ func (p *pod) workloadName() string {
 		case owner.Kind == "ReplicationController" && p.Labels["deploymentconfig"] != "":
 			return p.Labels["deploymentconfig"]
 		case owner.Kind == "Job":
-			if parts := cronJobName.FindStringSubmatch(owner.Name); parts != nil {
+			if parts := cronJobName().FindStringSubmatch(owner.Name); parts != nil {
 				return parts[1]
 			}
 		}

@@ -5,17 +5,18 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/meshc/meshc/pkg/diag"
 )
 
-var yamlLine = regexp.MustCompile(`^line (\d+): `)
+var yamlLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^line (\d+): `) })
 
 // syntaxFinding puts the YAML parser's complaint into a finding on its line of the file, with what usually lies behind it.
 func syntaxFinding(file string, c chunk, err error) diag.Finding {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	row := 1
-	if m := yamlLine.FindStringSubmatch(message); m != nil {
+	if m := yamlLine().FindStringSubmatch(message); m != nil {
 		row, _ = strconv.Atoi(m[1])
 		message = message[len(m[0]):]
 		if countsFromZero(message) {
