@@ -57,11 +57,11 @@ func (c *Condition) words(inner bool) string {
 			parts = append(parts, each.words(true))
 		}
 	}
-	if all := strings.Join(parts, by); inner && len(parts) > 1 {
-		return "(" + all + ")"
-	} else {
-		return all
+	all := strings.Join(parts, by)
+	if inner && len(parts) > 1 {
+		all = "(" + all + ")"
 	}
+	return all
 }
 
 func (t *Test) words(negated bool) string {
