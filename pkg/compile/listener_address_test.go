@@ -2,6 +2,7 @@ package compile_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,6 +47,42 @@ spec:
 			slices.Sort(got)
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("listeners differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestFamilyOfServices holds that of a dual-stack Service's addresses a proxy is told those that it can connect to.
+func TestFamilyOfServices(t *testing.T) {
+	const world = `
+apiVersion: v1
+kind: Service
+metadata: {name: both, namespace: shop}
+spec: {clusterIP: 10.96.0.9, clusterIPs: [10.96.0.9, "fd00::9"], selector: {app: both}, ports: [{name: tcp, port: 9000}, {name: http, port: 80}]}
+`
+	for ip, want := range map[string][]string{
+		"10.244.0.9": {"10.96.0.9_9000", "10.96.0.9"},
+		"fd00::1":    {"fd00::9_9000", "[fd00::9]"},
+	} {
+		t.Run(ip, func(t *testing.T) {
+			proxy := *sidecar()
+			proxy.IP = ip
+			cfg := compile.Compile(loadText(t, world), &proxy, compile.Options{})
+			var got []string
+			for _, l := range cfg.Listeners {
+				if strings.HasSuffix(l.GetName(), "_9000") {
+					got = append(got, l.GetName())
+				}
+			}
+			for _, vh := range cfg.Routes[0].GetVirtualHosts() {
+				for _, domain := range vh.GetDomains() {
+					if strings.ContainsAny(domain, "0123456789") {
+						got = append(got, domain)
+					}
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("addresses differ (-want +got):\n%s", diff)
 			}
 		})
 	}

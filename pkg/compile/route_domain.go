@@ -158,7 +158,22 @@ func (b *builder) addressesOf(svc *model.Service) []string {
 	if len(svc.Addresses) == 0 && svc.AutoAddress != "" && b.allocatesAddresses() {
 		return []string{svc.AutoAddress}
 	}
+	if svc.Kubernetes && len(svc.Addresses) > 1 {
+		return b.ofOwnFamily(svc.Addresses)
+	}
 	return svc.Addresses
+}
+
+// ofOwnFamily are the addresses that the proxy can connect to, those of its own family; all where there are none.
+func (b *builder) ofOwnFamily(addresses []string) []string {
+	own := slices.DeleteFunc(slices.Clone(addresses), func(a string) bool {
+		addr, err := netip.ParseAddr(a)
+		return err != nil || addr.Is6() != b.ipv6()
+	})
+	if len(own) == 0 {
+		return addresses
+	}
+	return own
 }
 
 // dnsCapture is the setting by which a proxy answers its workload's DNS queries.

@@ -22,6 +22,8 @@ type client struct {
 	labels string
 	// attempts and forwarded are what countsAttempts and forwardsHost say; allocated tells that addresses count which istiod allocates.
 	attempts, forwarded, allocated bool
+	// ipv6 is the family of its own address.
+	ipv6 bool
 }
 
 // newOutboundTable returns what makes the routes of sidecars like this one. It holds a stand-in with nothing of the sidecar but its scope and
@@ -30,8 +32,13 @@ func (b *builder) newOutboundTable() *outboundTable {
 	c := client{
 		labels:   labelsAmong(b.proxy.Labels, b.scope.RoutingLabels),
 		attempts: b.countsAttempts(), forwarded: b.forwardsHost(), allocated: b.allocatesAddresses(),
+		ipv6: b.ipv6(),
 	}
-	like := b.standIn(&model.Proxy{Type: b.proxy.Type, Namespace: b.proxy.Namespace, Labels: labelsFrom(c.labels)})
+	proxy := &model.Proxy{Type: b.proxy.Type, Namespace: b.proxy.Namespace, Labels: labelsFrom(c.labels)}
+	if c.ipv6 {
+		proxy.IP = "::"
+	}
+	like := b.standIn(proxy)
 	scope := *b.scope
 	scope.Proxy = like.proxy
 	like.scope, like.ownConfig = &scope, c.proxyConfig()
