@@ -150,7 +150,7 @@ func (b *builder) offered(all []*envoyPatch) []*envoyPatch {
 	for _, p := range all {
 		if p.filter.Resource != filter {
 			filter = p.filter.Resource
-			selected = b.selected(filter, p.filter.Spec.GetWorkloadSelector().GetLabels(), nil, p.filter.Spec.GetTargetRefs())
+			selected = b.selected(filter, p.filter.Spec.GetWorkloadSelector().GetLabels(), p.filter.Spec.GetTargetRefs())
 		}
 		if p.invalid != "" || !selected {
 			continue

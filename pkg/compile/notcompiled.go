@@ -1,13 +1,13 @@
 package compile
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
+	extensions "istio.io/api/extensions/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
-	typev1beta1 "istio.io/api/type/v1beta1"
+	telemetry "istio.io/api/telemetry/v1alpha1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/meshc/meshc/pkg/diag"
@@ -36,7 +36,7 @@ func NotCompiled(mesh *model.Mesh, target Target) []diag.Finding {
 		}
 	}
 	for _, gw := range model.All[*gatewayv1.Gateway](mesh) {
-		if gw.Spec.Spec.GatewayClassName == "istio-waypoint" {
+		if gw.Spec.Spec.GatewayClassName == waypointClass {
 			findings = append(findings, leftOut(gw.Resource, "", "waypoints of ambient mode get no bootstrap"))
 		}
 	}
@@ -45,7 +45,7 @@ func NotCompiled(mesh *model.Mesh, target Target) []diag.Finding {
 	}
 	findings = append(findings, telemetryGaps(mesh, target)...)
 	for _, r := range mesh.Resources() {
-		findings = append(findings, securityLeftOut(r)...)
+		findings = append(findings, policyLeftOut(mesh, r)...)
 	}
 	if target != IstioProxy {
 		findings = append(findings, withoutAgent(mesh, nil)...)
@@ -55,23 +55,22 @@ func NotCompiled(mesh *model.Mesh, target Target) []diag.Finding {
 	return diag.Sort(findings)
 }
 
-// securityLeftOut reports what of a security policy has no effect in any bootstrap: references to what only waypoints enforce, and tokens
-// whose keys only istiod could find out.
-func securityLeftOut(r *resource.Resource) []diag.Finding {
+// policyLeftOut reports what of a policy has no effect in any bootstrap: references to what only waypoints enforce, and tokens whose keys only
+// istiod could find out.
+func policyLeftOut(mesh *model.Mesh, r *resource.Resource) []diag.Finding {
 	switch spec := r.Object.(type) {
 	case *security.AuthorizationPolicy:
-		return waypointPolicy(r, spec)
+		return waypointRefs(mesh, r, spec)
 	case *security.RequestAuthentication:
-		return append(waypointPolicy(r, spec), keysLeftOut(r, spec)...)
+		return append(waypointRefs(mesh, r, spec), keysLeftOut(r, spec)...)
+	case *telemetry.Telemetry:
+		return waypointRefs(mesh, r, spec)
+	case *extensions.WasmPlugin:
+		return waypointRefs(mesh, r, spec)
+	case *extensions.TrafficExtension:
+		return waypointRefs(mesh, r, spec)
 	}
 	return nil
-}
-
-func waypointPolicy(r *resource.Resource, spec model.WorkloadPolicy) []diag.Finding {
-	if !model.ForWaypointsOnly(spec) {
-		return nil
-	}
-	return []diag.Finding{leftOut(r, "spec.targetRefs", "waypoints enforce it, and they are not among the proxies that are compiled")}
 }
 
 // keysLeftOut reports rules that give neither keys nor where they are: istiod asks the issuer for them.
@@ -141,23 +140,4 @@ func ingressTLS(s *resource.Of[*networking.Sidecar]) []diag.Finding {
 		}
 	}
 	return findings
-}
-
-// selected tells whether a policy's namespace and selector pick the proxy. One with target references is for gateways of the Gateway API and
-// waypoints alone.
-func (b *builder) selected(r *resource.Resource, labels map[string]string, ref *typev1beta1.PolicyTargetReference, refs []*typev1beta1.PolicyTargetReference) bool {
-	if ref != nil {
-		refs = append([]*typev1beta1.PolicyTargetReference{ref}, refs...)
-	}
-	if r.Namespace != b.proxy.Namespace && r.Namespace != b.mesh.Settings.RootNamespace() {
-		return false
-	}
-	if len(refs) > 0 {
-		gateway := b.proxy.Labels["gateway.networking.k8s.io/gateway-name"]
-		return gateway != "" && slices.ContainsFunc(refs, func(ref *typev1beta1.PolicyTargetReference) bool {
-			return ref.GetGroup() == "gateway.networking.k8s.io" && ref.GetKind() == "Gateway" && ref.GetName() == gateway &&
-				cmp.Or(ref.GetNamespace(), r.Namespace) == b.proxy.Namespace
-		})
-	}
-	return hasLabels(b.proxy.Labels, labels)
 }

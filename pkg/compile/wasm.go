@@ -72,7 +72,7 @@ func translateWasmPlugin(w *extensions.WasmPlugin) *extensions.TrafficExtension 
 func (b *builder) extensionsFor(all []trafficExtension) []trafficExtension {
 	var out []trafficExtension
 	for _, e := range all {
-		if b.selected(e.from, e.spec.GetSelector().GetMatchLabels(), nil, e.spec.GetTargetRefs()) {
+		if b.selected(e.from, e.spec.GetSelector().GetMatchLabels(), e.spec.GetTargetRefs()) {
 			out = append(out, e)
 		}
 	}

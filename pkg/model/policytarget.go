@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"slices"
 
 	typev1beta1 "istio.io/api/type/v1beta1"
@@ -38,16 +39,10 @@ func (m *Mesh) PolicyApplies(p *Proxy, r *resource.Resource, policy WorkloadPoli
 		return Selects(policy.GetSelector().GetMatchLabels(), p.Labels)
 	}
 	gateway, ok := p.Labels[gatewayNameLabel]
-	return ok && r.Namespace == p.Namespace && slices.ContainsFunc(refs, func(ref *typev1beta1.PolicyTargetReference) bool {
+	return ok && slices.ContainsFunc(refs, func(ref *typev1beta1.PolicyTargetReference) bool {
 		return ref.GetGroup() == "gateway.networking.k8s.io" && ref.GetKind() == "Gateway" && ref.GetName() == gateway &&
-			(ref.GetNamespace() == "" || ref.GetNamespace() == p.Namespace)
+			cmp.Or(ref.GetNamespace(), r.Namespace) == p.Namespace
 	})
-}
-
-// ForWaypointsOnly tells whether a policy refers only to what is enforced at waypoints: a GatewayClass, a Service or a ServiceEntry.
-func ForWaypointsOnly(policy WorkloadPolicy) bool {
-	refs := TargetRefs(policy)
-	return len(refs) > 0 && !slices.ContainsFunc(refs, func(ref *typev1beta1.PolicyTargetReference) bool { return ref.GetKind() == "Gateway" })
 }
 
 // policiesFor returns those of the policies that are for the proxy: the root namespace's first, each namespace's oldest first.
