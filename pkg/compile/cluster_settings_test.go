@@ -1,6 +1,8 @@
 package compile_test
 
 import (
+	"math"
+	"strings"
 	"testing"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -86,6 +88,32 @@ spec: {host: client, workloadSelector: {matchLabels: {app: client}}, trafficPoli
 	for name, want := range map[string]uint32{"inbound|8080||": 7, "outbound|80||client.shop.svc.cluster.local": 3} {
 		if got := clusterNamed(t, world, name).GetCircuitBreakers().GetThresholds()[0].GetMaxConnections().GetValue(); got != want {
 			t.Errorf("%s: %d connections, want %d", name, got, want)
+		}
+	}
+}
+
+// TestInboundIgnoresRulesOfUnseenServices holds that a rule for the proxy's own service counts only where its Sidecar lets it see the service.
+func TestInboundIgnoresRulesOfUnseenServices(t *testing.T) {
+	const world = `
+apiVersion: v1
+kind: Service
+metadata: {name: client, namespace: shop}
+spec: {clusterIP: 10.96.0.1, selector: {app: client}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: all, namespace: shop}
+spec: {host: client, trafficPolicy: {connectionPool: {tcp: {maxConnections: 7}}}}
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: default, namespace: shop}
+spec: {egress: [{hosts: ["HOSTS"]}]}
+`
+	for hosts, want := range map[string]uint32{"./*": 7, "istio-system/*": math.MaxUint32} {
+		c := clusterNamed(t, strings.Replace(world, "HOSTS", hosts, 1), "inbound|8080||")
+		if got := c.GetCircuitBreakers().GetThresholds()[0].GetMaxConnections().GetValue(); got != want {
+			t.Errorf("with egress hosts %s: %d connections, want %d", hosts, got, want)
 		}
 	}
 }

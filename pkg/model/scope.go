@@ -116,12 +116,13 @@ type scopeKey struct {
 }
 
 // InboundDestinationRule returns the rule from which the proxy takes settings for calls to itself as one of the service's workloads, nil if
-// there is none: DestinationRule without those for some workloads, which say how these call others.
+// there is none: DestinationRule without those for some workloads, which say how these call others, and only for services that the proxy
+// itself can see.
 func (s *Scope) InboundDestinationRule(svc *Service) *DestinationRule {
 	if svc == nil {
 		return nil
 	}
-	return ruleForAll(s.rulesOf(svc))
+	return ruleForAll(s.rules[svc.Hostname])
 }
 
 // DestinationRule returns the rule that the proxy uses for the service, nil if there is none: looked for in the proxy's namespace, then the
