@@ -44,7 +44,9 @@ func TestAddressChoosesListener(t *testing.T) {
 			call := simulate.Call{Mode: simulate.Outbound, Address: test.address, Port: test.port, Host: test.host, Method: "GET", Path: "/", TLS: simulate.Plaintext}
 			network := envoytest.NewNamespace
 			if test.kind == model.Router {
-				network = func(t testing.TB, addresses ...string) *envoytest.Namespace { return envoytest.NewHost(t, addresses[0]) }
+				network = func(t testing.TB, addresses ...string) *envoytest.Namespace {
+					return envoytest.NewHost(t, addresses[0])
+				}
 				call.Mode = simulate.Gateway
 			}
 			if call.Address == "" {
