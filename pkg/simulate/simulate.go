@@ -3,7 +3,8 @@
 //
 // A Simulator is made once for a configuration and then asked for any number of calls: virtual hosts are indexed by domain and matchers
 // compiled the first time that a call needs them. Files are named for the step of the walk that they hold: listener.go, filterchain.go, tls.go,
-// network.go, request.go, authorize.go (with rbac.go, client.go and token*.go), virtualhost.go, route.go, redirect.go.
+// network.go, request.go, authorize.go (with rbac.go, client.go and token*.go), virtualhost.go, route.go, redirect.go,
+// upstream.go.
 package simulate
 
 import (
