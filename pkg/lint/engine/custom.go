@@ -1,16 +1,14 @@
 package engine
 
 import (
-	"strconv"
-
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 )
 
 // customAuthorization: mesh.custom_authorization(id): what becomes of a CUSTOM AuthorizationPolicy; undefined for any other resource.
 func (f *facts) customAuthorization(_ rego.BuiltinContext, id *ast.Term) (*ast.Term, error) {
-	i, err := strconv.Atoi(str(id))
-	if err != nil || i < 0 || i >= len(f.resources) {
+	i, ok := f.index(str(id))
+	if !ok {
 		return nil, nil
 	}
 	c := f.custom()[f.resources[i]]

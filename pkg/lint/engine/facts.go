@@ -26,6 +26,7 @@ type facts struct {
 	ids       map[*resource.Resource]int
 	documents []func() ast.Value
 	byType    func() map[string][]int
+	byPlace   func() map[place][]int
 	services  func() servicesByHost
 	claims    func() map[string][]int
 	entries   func() map[string][]int
@@ -35,15 +36,22 @@ type facts struct {
 	spaces    func() *ast.Term
 	statuses  func() map[*resource.Resource]*gatewayapi.Status
 	notes     func() *ast.Term
+	worked    sync.Map // terms by *model.Workload
 	custom    func() map[*resource.Resource]*compile.CustomPolicy
 }
+
+// place is a type of resource in a namespace.
+type place struct{ kind, namespace string }
 
 // servicesByHost finds services by hostname; wildcard ServiceEntries apart.
 type servicesByHost struct {
 	exact map[string][]*model.Service
 	wild  []*model.Service
-	terms map[*model.Service]*ast.Term
+	terms map[*model.Service]serviceTerms
 }
+
+// serviceTerms are a service as a namespace finds it that sees it, and as one that does not.
+type serviceTerms struct{ visible, hidden *ast.Term }
 
 // rulesByHost finds DestinationRules by the hostname they mean.
 type rulesByHost struct {
@@ -64,6 +72,7 @@ func newFacts(mesh *model.Mesh) *facts {
 		f.documents[i] = sync.OnceValue(func() ast.Value { return document(r, i) })
 	}
 	f.byType = sync.OnceValue(f.indexTypes)
+	f.byPlace = sync.OnceValue(f.indexPlaces)
 	f.services = sync.OnceValue(f.indexServices)
 	f.claims = sync.OnceValue(f.indexClaims)
 	f.entries = sync.OnceValue(f.indexEntries)
@@ -88,20 +97,29 @@ func (f *facts) indexTypes() map[string][]int {
 	return byType
 }
 
+func (f *facts) indexPlaces() map[place][]int {
+	byPlace := map[place][]int{}
+	for i, r := range f.resources {
+		at := place{Type(r), r.Namespace}
+		byPlace[at] = append(byPlace[at], i)
+	}
+	return byPlace
+}
+
 // held are the services that the input holds; one that was made up from the reference to be checked proves nothing.
 func (f *facts) held() []*model.Service {
 	return slices.DeleteFunc(slices.Clone(f.mesh.Services()), func(svc *model.Service) bool { return svc.FromReference })
 }
 
 func (f *facts) indexServices() servicesByHost {
-	s := servicesByHost{exact: map[string][]*model.Service{}, terms: map[*model.Service]*ast.Term{}}
+	s := servicesByHost{exact: map[string][]*model.Service{}, terms: map[*model.Service]serviceTerms{}}
 	for _, svc := range f.held() {
 		if strings.HasPrefix(svc.Hostname, "*") {
 			s.wild = append(s.wild, svc)
 		} else {
 			s.exact[svc.Hostname] = append(s.exact[svc.Hostname], svc)
 		}
-		s.terms[svc] = f.serviceTerm(svc)
+		s.terms[svc] = serviceTerms{visible: f.serviceTerm(svc, true), hidden: f.serviceTerm(svc, false)}
 	}
 	return s
 }
@@ -180,6 +198,9 @@ func (f *facts) functions() []func(*rego.Rego) {
 	return []func(*rego.Rego){
 		rego.Function1(decl("resources", anyArray, types.S), f.resourcesOf),
 		rego.Function2(decl("resources_in", anyArray, types.S, types.S), f.resourcesIn),
+		rego.Function2(decl("selecting", anyArray, types.S, types.A), f.selecting),
+		rego.Function2(decl("exports_meet", types.B, types.S, types.S), f.exportsMeet),
+		rego.Function1(decl("gateways_of", types.NewSet(types.S), types.S), f.gatewaysOf),
 		rego.Function2(decl("services", anyArray, types.S, types.S), f.servicesOf),
 		rego.Function2(decl("similar_host", types.S, types.S, types.S), f.similarHost),
 		rego.Function2(decl("resolve_host", types.S, types.S, types.S), f.resolveHost),
@@ -236,13 +257,7 @@ func (f *facts) resourcesOf(_ rego.BuiltinContext, kind *ast.Term) (*ast.Term, e
 
 // resourcesIn: mesh.resources_in(type, namespace).
 func (f *facts) resourcesIn(_ rego.BuiltinContext, kind, namespace *ast.Term) (*ast.Term, error) {
-	var ids []int
-	for _, id := range f.byType()[str(kind)] {
-		if f.resources[id].Namespace == str(namespace) {
-			ids = append(ids, id)
-		}
-	}
-	return f.array(ids), nil
+	return f.array(f.byPlace()[place{str(kind), str(namespace)}]), nil
 }
 
 // servicesOf: mesh.services(host, namespace): the services that the host means in the namespace, each with visible: can a proxy of that
@@ -250,10 +265,12 @@ func (f *facts) resourcesIn(_ rego.BuiltinContext, kind, namespace *ast.Term) (*
 func (f *facts) servicesOf(_ rego.BuiltinContext, host, namespace *ast.Term) (*ast.Term, error) {
 	var items []*ast.Term
 	for _, svc := range f.find(str(host), str(namespace)) {
-		visible := model.Visible(svc.ExportTo, svc.Namespace, str(namespace))
-		object := f.services().terms[svc].Value.(ast.Object)
-		with, _ := object.Merge(ast.NewObject([2]*ast.Term{ast.StringTerm("visible"), ast.BooleanTerm(visible)}))
-		items = append(items, ast.NewTerm(with))
+		terms := f.services().terms[svc]
+		if model.Visible(svc.ExportTo, svc.Namespace, str(namespace)) {
+			items = append(items, terms.visible)
+		} else {
+			items = append(items, terms.hidden)
+		}
 	}
 	return ast.ArrayTerm(items...), nil
 }
@@ -282,7 +299,7 @@ func (f *facts) find(host, namespace string) []*model.Service {
 	return found
 }
 
-func (f *facts) serviceTerm(svc *model.Service) *ast.Term {
+func (f *facts) serviceTerm(svc *model.Service, visible bool) *ast.Term {
 	ports := make([]*ast.Term, len(svc.Ports))
 	for i, p := range svc.Ports {
 		ports[i] = ast.ObjectTerm(item("name", ast.StringTerm(p.Name)), item("number", ast.IntNumberTerm(int(p.Number))), item("protocol", ast.StringTerm(string(p.Protocol))))
@@ -298,6 +315,7 @@ func (f *facts) serviceTerm(svc *model.Service) *ast.Term {
 		item("kubernetes", ast.BooleanTerm(svc.Kubernetes)), item("external", ast.BooleanTerm(svc.MeshExternal)), item("headless", ast.BooleanTerm(svc.Headless)),
 		item("externalName", ast.StringTerm(svc.ExternalName)),
 		item("labels", labelsTerm(svc.Labels)), item("selector", labelsTerm(svc.Selector)), item("ports", ast.ArrayTerm(ports...)), item("id", ast.StringTerm(id)),
+		item("visible", ast.BooleanTerm(visible)),
 	)
 }
 
@@ -400,13 +418,23 @@ func (f *facts) workloads(_ rego.BuiltinContext, namespace, labels *ast.Term) (*
 	found := f.mesh.WorkloadsMatching(str(namespace), stringMap(labels))
 	items := make([]*ast.Term, len(found))
 	for i, w := range found {
-		items[i] = ast.ObjectTerm(
-			item("kind", ast.StringTerm(w.Kind)), item("name", ast.StringTerm(w.Name)), item("namespace", ast.StringTerm(w.Namespace)),
-			item("labels", labelsTerm(w.Labels)), item("serviceAccount", ast.StringTerm(w.ServiceAccount)),
-			item("injected", ast.BooleanTerm(w.Injected)), item("gateway", ast.BooleanTerm(w.Gateway)),
-		)
+		items[i] = f.workload(w)
 	}
 	return ast.ArrayTerm(items...), nil
+}
+
+// workload is the term of a workload, made when first asked for: many selectors pick the same workloads.
+func (f *facts) workload(w *model.Workload) *ast.Term {
+	if t, ok := f.worked.Load(w); ok {
+		return t.(*ast.Term)
+	}
+	t := ast.ObjectTerm(
+		item("kind", ast.StringTerm(w.Kind)), item("name", ast.StringTerm(w.Name)), item("namespace", ast.StringTerm(w.Namespace)),
+		item("labels", labelsTerm(w.Labels)), item("serviceAccount", ast.StringTerm(w.ServiceAccount)),
+		item("injected", ast.BooleanTerm(w.Injected)), item("gateway", ast.BooleanTerm(w.Gateway)),
+	)
+	f.worked.Store(w, t)
+	return t
 }
 
 // endpointLabels: mesh.endpoint_labels(host, namespace): the labels of each endpoint behind the host.

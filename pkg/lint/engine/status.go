@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"strconv"
-
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 
@@ -22,8 +20,8 @@ func (f *facts) indexStatuses() map[*resource.Resource]*gatewayapi.Status {
 // problems: mesh.problems(id): the conditions of the status that the resource would get which report something wrong, each with what it is
 // about: a listener's name, a parent's, or "" for the resource as a whole.
 func (f *facts) problems(_ rego.BuiltinContext, id *ast.Term) (*ast.Term, error) {
-	i, err := strconv.Atoi(str(id))
-	if err != nil || i < 0 || i >= len(f.resources) {
+	i, ok := f.index(str(id))
+	if !ok {
 		return ast.ArrayTerm(), nil
 	}
 	status := f.statuses()[f.resources[i]]

@@ -10,43 +10,22 @@ default_mtls(r) if {
 	r.spec.trafficPolicy.tls.mode == "ISTIO_MUTUAL"
 }
 
-clash(r) if {
-	count(names(input)) > 0
-	count(names(r)) > 0
-	count(names(input) & names(r)) > 0
-}
+own := names(input)
 
-clash(r) if count(names(input)) == 0
+# Two rules for one host get on where each has subsets that the other lacks.
+clash(_) if count(own) == 0
 
-clash(r) if count(names(r)) == 0
+clash(theirs) if count(theirs) == 0
 
-scope(r) := {own(e, r.namespace) | some e in r.spec.exportTo} if count(r.spec.exportTo) > 0
-
-scope(r) := {"*"} if count(object.get(r.spec, "exportTo", [])) == 0
-
-own(e, namespace) := namespace if e == "."
-
-own(e, _) := e if e != "."
-
-meet(a, b) if {
-	some x in scope(a)
-	some y in scope(b)
-	same(x, y)
-}
-
-same("*", _) := true
-
-same(x, "*") if x != "*"
-
-same(x, x) if x != "*"
+clash(theirs) if count(own & theirs) > 0
 
 others := [r |
 	some r in mesh.overlapping_rules(input.spec.host, input.namespace)
 	r.id != input.id
 	object.get(r.spec, "workloadSelector", {}) == object.get(input.spec, "workloadSelector", {})
 	not default_mtls(r)
-	meet(input, r)
-	clash(r)
+	mesh.exports_meet(input.id, r.id)
+	clash(names(r))
 ]
 
 findings contains {
@@ -56,7 +35,7 @@ findings contains {
 } if {
 	not default_mtls(input)
 	count(others) > 0
-	both := {n | some n in names(input); some r in others; n in names(r)}
+	both := {n | some n in own; some r in others; n in names(r)}
 	shared := listed(both)
 }
 

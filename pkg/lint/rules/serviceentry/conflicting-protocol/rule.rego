@@ -1,32 +1,12 @@
 package serviceentry.conflicting_protocol
 
-scope(r) := {own(e, r.namespace) | some e in r.spec.exportTo} if count(r.spec.exportTo) > 0
-
-scope(r) := {"*"} if count(object.get(r.spec, "exportTo", [])) == 0
-
-own(e, namespace) := namespace if e == "."
-
-own(e, _) := e if e != "."
-
-meet(a, b) if {
-	some x in scope(a)
-	some y in scope(b)
-	same(x, y)
-}
-
-same("*", _) := true
-
-same(x, "*") if x != "*"
-
-same(x, x) if x != "*"
-
 protocol(p) := upper(object.get(p, "protocol", "unstated"))
 
 conflicts contains [i, other, j] if {
 	some host in input.spec.hosts
 	some other in mesh.service_entries(host)
 	other.id != input.id
-	meet(input, other)
+	mesh.exports_meet(input.id, other.id)
 	some i, p in input.spec.ports
 	some j, o in other.spec.ports
 	o.number == p.number

@@ -1,47 +1,15 @@
 package virtualservice.conflicting_hosts
 
-gateways(vs) := {qualified(g, vs.namespace) | some g in vs.spec.gateways} if count(vs.spec.gateways) > 0
-
-gateways(vs) := {"mesh"} if count(object.get(vs.spec, "gateways", [])) == 0
-
-qualified(g, _) := g if g == "mesh"
-
-qualified(g, _) := g if contains(g, "/")
-
-qualified(g, namespace) := sprintf("%s/%s", [namespace, g]) if {
-	g != "mesh"
-	not contains(g, "/")
-}
+mine := mesh.gateways_of(input.id)
 
 claims contains [i, other, shared] if {
 	some i, host in input.spec.hosts
 	some other in mesh.virtual_services(mesh.resolve_host(host, input.namespace))
 	other.id != input.id
-	shared := gateways(input) & gateways(other)
+	mesh.exports_meet(input.id, other.id)
+	shared := mine & mesh.gateways_of(other.id)
 	count(shared) > 0
-	meet(input, other)
 }
-
-# Two exportTo sets meet where one namespace sees both.
-meet(a, b) if {
-	some x in scope(a)
-	some y in scope(b)
-	same(x, y)
-}
-
-scope(vs) := {named(e, vs.namespace) | some e in vs.spec.exportTo} if count(vs.spec.exportTo) > 0
-
-scope(vs) := {"*"} if count(object.get(vs.spec, "exportTo", [])) == 0
-
-named(e, namespace) := namespace if e == "."
-
-named(e, _) := e if e != "."
-
-same("*", _) := true
-
-same(x, "*") if x != "*"
-
-same(x, x) if x != "*"
 
 findings contains {
 	"path": sprintf("spec.hosts[%d]", [i]),
