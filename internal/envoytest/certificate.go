@@ -87,25 +87,29 @@ func (a *Authority) Issue(t testing.TB, names ...string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der, a.certificate.Raw}, PrivateKey: key}
 }
 
+// PEM writes out a certificate with the authority's behind it, its key, and the authority's own certificate.
+func (a *Authority) PEM(t testing.TB, c tls.Certificate) (chain, key, roots []byte) {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, der := range c.Certificate {
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	return chain, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
+}
+
 // Write puts a certificate with its key and the authority's own into a folder, as a directory of secrets holds them: cert-chain.pem, key.pem,
 // root-cert.pem.
 func (a *Authority) Write(t testing.TB, folder string, c tls.Certificate) {
 	t.Helper()
-	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var chain []byte
-	for _, der := range c.Certificate {
-		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
-	}
-	roots := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for file, text := range map[string][]byte{
-		"cert-chain.pem": chain, "key.pem": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), "root-cert.pem": roots,
-	} {
+	chain, key, roots := a.PEM(t, c)
+	for file, text := range map[string][]byte{"cert-chain.pem": chain, "key.pem": key, "root-cert.pem": roots} {
 		if err := os.WriteFile(filepath.Join(folder, file), text, 0o600); err != nil {
 			t.Fatal(err)
 		}

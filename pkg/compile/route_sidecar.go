@@ -84,9 +84,8 @@ func (t *outboundTable) configuration(name string, egress *model.EgressListener)
 // itself and all HOST:PORT on it.
 func (t *outboundTable) hostsOn(egress *model.EgressListener, port uint32) []*routev3.VirtualHost {
 	key := portOfEgress{egress, port}
-	hosts, ok := t.hosts[key]
-	if !ok {
-		hosts = t.outboundHosts(egress, port)
+	if _, ok := t.hosts[key]; !ok {
+		hosts := t.outboundHosts(egress, port)
 		slices.SortStableFunc(hosts, func(x, y *routev3.VirtualHost) int { return strings.Compare(x.Name, y.Name) })
 		for i, h := range hosts {
 			hosts[i] = t.sharedHost(h)
