@@ -54,7 +54,7 @@ bench: ## compare two runs with benchstat
 	$(GO) test -run '^$$' -bench . -benchmem -count $${COUNT:-6} ./...
 
 golden: ## rewrites every golden file of the tests; read the difference before you commit it
-	$(GO) test ./... -update
+	$(GO) test $$($(GO) list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | awk '/internal\/golden/ { print $$1 }') -update
 
 clean:
 	rm -rf bin
