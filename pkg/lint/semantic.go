@@ -28,6 +28,9 @@ func loadRules(cfg Config, examples bool) ([]Rule, error) {
 		return nil, err
 	}
 	own := len(all)
+	for i := range all {
+		all[i].Builtin = true
+	}
 	for _, dir := range cfg.Rules {
 		info, err := os.Stat(dir)
 		if err != nil || !info.IsDir() {

@@ -8,14 +8,11 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 
 	"github.com/meshc/meshc/pkg/diag"
@@ -51,65 +48,26 @@ type Reference struct {
 // New compiles rules for a mesh.
 func New(ctx context.Context, mesh *model.Mesh, set []rules.Rule) (*Engine, error) {
 	e := &Engine{rules: map[string]*rules.Rule{}, facts: newFacts(mesh)}
+	functions := e.facts.functions()
+	compiler, err := compileRules(set, functions)
+	if err != nil {
+		return nil, err
+	}
+	for i := range set {
+		e.rules[set[i].Name] = &set[i]
+	}
 	options := []func(*rego.Rego){
 		rego.Query("data.meshc.findings"),
 		rego.StrictBuiltinErrors(true),
-		rego.Capabilities(capabilities()),
+		rego.Compiler(compiler),
 	}
-	var dispatch strings.Builder
-	dispatch.WriteString("package meshc\n")
-	for i := range set {
-		rule := &set[i]
-		module, err := parse(rule)
-		if err != nil {
-			return nil, err
-		}
-		e.rules[rule.Name] = rule
-		options = append(options, rego.ParsedModule(module))
-		for _, kind := range rule.Kinds {
-			fmt.Fprintf(&dispatch, "findings contains [%q, f] if {\n\tinput.type == %q\n\tsome f in data.%s.findings\n}\n", rule.Name, kind, rule.Package())
-		}
+	for _, f := range functions {
+		options = append(options, f.option)
 	}
-	options = append(options, rego.Module("meshc.rego", dispatch.String()))
-	options = append(options, e.facts.functions()...)
-	query, err := rego.New(options...).PrepareForEval(ctx)
-	if err != nil {
+	if e.query, err = rego.New(options...).PrepareForEval(ctx); err != nil {
 		return nil, compileError(err)
 	}
-	e.query = query
 	return e, nil
-}
-
-// parse reads a rule's module and holds its package against its name, so that no rule can reach into another's.
-func parse(rule *rules.Rule) (*ast.Module, error) {
-	file := rule.Name + "/rule.rego"
-	module, err := ast.ParseModuleWithOpts(file, rule.Source, ast.ParserOptions{RegoVersion: ast.RegoV1})
-	if err != nil {
-		return nil, fmt.Errorf("rule %s: %w", rule.Name, err)
-	}
-	if got := strings.TrimPrefix(module.Package.Path.String(), "data."); got != rule.Package() {
-		return nil, fmt.Errorf("rule %s: %s must begin with \"package %s\", not %q", rule.Name, file, rule.Package(), got)
-	}
-	return module, nil
-}
-
-func compileError(err error) error {
-	var errs ast.Errors
-	if errors.As(err, &errs) && len(errs) > 0 && errs[0].Location != nil {
-		return fmt.Errorf("rules do not compile: %s:%d: %s", errs[0].Location.File, errs[0].Location.Row, errs[0].Message)
-	}
-	return fmt.Errorf("rules do not compile: %w", err)
-}
-
-// capabilities are OPA's without whatever answers differently from run to run or reaches outside.
-func capabilities() *ast.Capabilities {
-	caps := ast.CapabilitiesForThisVersion()
-	caps.AllowNet = []string{}
-	caps.Builtins = slices.DeleteFunc(caps.Builtins, func(b *ast.Builtin) bool {
-		return b.Nondeterministic || strings.HasPrefix(b.Name, "http.") || strings.HasPrefix(b.Name, "net.lookup") || strings.HasPrefix(b.Name, "opa.") ||
-			strings.HasPrefix(b.Name, "io.jwt.") || strings.HasPrefix(b.Name, "rego.") || strings.HasPrefix(b.Name, "providers.") || b.Name == "trace"
-	})
-	return caps
 }
 
 // Evaluate runs the rules of the resource's kind over it.

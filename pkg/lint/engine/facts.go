@@ -8,7 +8,6 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
-	"github.com/open-policy-agent/opa/v1/types"
 
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
@@ -187,40 +186,6 @@ func (f *facts) indexRules() rulesByHost {
 		}
 	}
 	return rules
-}
-
-// functions are the mesh.… functions for rules.
-func (f *facts) functions() []func(*rego.Rego) {
-	anyArray := types.NewArray(nil, types.A)
-	decl := func(name string, result types.Type, args ...types.Type) *rego.Function {
-		return &rego.Function{Name: "mesh." + name, Decl: types.NewFunction(args, result)}
-	}
-	return []func(*rego.Rego){
-		rego.Function1(decl("resources", anyArray, types.S), f.resourcesOf),
-		rego.Function2(decl("resources_in", anyArray, types.S, types.S), f.resourcesIn),
-		rego.Function2(decl("selecting", anyArray, types.S, types.A), f.selecting),
-		rego.Function2(decl("exports_meet", types.B, types.S, types.S), f.exportsMeet),
-		rego.Function1(decl("gateways_of", types.NewSet(types.S), types.S), f.gatewaysOf),
-		rego.Function2(decl("services", anyArray, types.S, types.S), f.servicesOf),
-		rego.Function2(decl("similar_host", types.S, types.S, types.S), f.similarHost),
-		rego.Function2(decl("resolve_host", types.S, types.S, types.S), f.resolveHost),
-		rego.Function2(decl("host_matches", types.B, types.S, types.S), hostMatches),
-		rego.Function2(decl("destination_rules", anyArray, types.S, types.S), f.destinationRules),
-		rego.Function2(decl("overlapping_rules", anyArray, types.S, types.S), f.overlappingRules),
-		rego.Function1(decl("problems", anyArray, types.S), f.problems),
-		rego.Function1(decl("custom_authorization", types.A, types.S), f.customAuthorization),
-		rego.Function1(decl("routes_to", anyArray, types.S), f.routesTo),
-		rego.Function1(decl("service_entries", anyArray, types.S), f.serviceEntries),
-		rego.Function1(decl("virtual_services", anyArray, types.S), f.virtualServices),
-		rego.Function2(decl("workloads", anyArray, types.S, types.A), f.workloads),
-		rego.Function2(decl("endpoint_labels", anyArray, types.S, types.S), f.endpointLabels),
-		rego.Function2(decl("mtls", types.A, types.S, types.A), f.mtls),
-		rego.FunctionDyn(decl("settings", types.A), func(rego.BuiltinContext, []*ast.Term) (*ast.Term, error) { return f.settings(), nil }),
-		rego.FunctionDyn(decl("namespaces", types.NewSet(types.S)), func(rego.BuiltinContext, []*ast.Term) (*ast.Term, error) { return f.spaces(), nil }),
-		rego.FunctionDyn(decl("annotations", types.A), func(rego.BuiltinContext, []*ast.Term) (*ast.Term, error) { return f.notes(), nil }),
-		rego.Function2(decl("annotation_problem", types.S, types.S, types.S), annotationProblem),
-		rego.Function2(decl("similar", types.S, types.S, types.A), similarTo),
-	}
 }
 
 func str(t *ast.Term) string {

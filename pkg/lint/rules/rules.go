@@ -56,8 +56,10 @@ type Rule struct {
 	Links []string `json:"links,omitempty"`
 	// Source is the Rego text, "" where Go decides; Bad and Good are the examples. Only Load with examples reads the latter two.
 	Source string `json:"-"`
-	Bad    string `json:"-"`
-	Good   string `json:"-"`
+	// Builtin is set for meshc's own rules, which tests have checked.
+	Builtin bool   `json:"-"`
+	Bad     string `json:"-"`
+	Good    string `json:"-"`
 }
 
 // Limits for rule folders, which users write too.
