@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/lint/engine"
 	"github.com/meshc/meshc/pkg/lint/rules"
@@ -94,6 +96,9 @@ func selectRules(mesh *model.Mesh, all []Rule, levels levels) selection {
 			}
 			chosen.most[rule.Name] = rule.Unmet
 		}
+		if !concerns(rule, mesh) {
+			continue
+		}
 		chosen.rules = append(chosen.rules, rule)
 		for _, k := range rule.Kinds {
 			wanted[k] = true
@@ -105,6 +110,41 @@ func selectRules(mesh *model.Mesh, all []Rule, levels levels) selection {
 		}
 	}
 	return chosen
+}
+
+// concerns tells whether a resource of the rule's kinds has one of the fields that the rule is about.
+func concerns(rule Rule, mesh *model.Mesh) bool {
+	if len(rule.When) == 0 {
+		return true
+	}
+	paths := make([][]string, len(rule.When))
+	for i, path := range rule.When {
+		paths[i] = strings.Split(path, ".")
+	}
+	return slices.ContainsFunc(mesh.Resources(), func(r *resource.Resource) bool {
+		return slices.Contains(rule.Kinds, engine.Type(r)) && slices.ContainsFunc(paths, func(path []string) bool { return holds(r.Node, path) })
+	})
+}
+
+// holds tells whether the field stands in the YAML as rules see it, in any item of the lists on the way.
+func holds(n *yaml.Node, path []string) bool {
+	switch n.Kind {
+	case yaml.AliasNode:
+		return holds(n.Alias, path)
+	case yaml.SequenceNode:
+		return len(path) == 0 || slices.ContainsFunc(n.Content, func(item *yaml.Node) bool { return holds(item, path) })
+	case yaml.MappingNode:
+		if len(path) == 0 {
+			return true
+		}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == path[0] && holds(n.Content[i+1], path[1:]) {
+				return true
+			}
+		}
+		return false
+	}
+	return len(path) == 0 && n.ShortTag() != "!!null"
 }
 
 // unmet names what the rule needs and the input lacks.

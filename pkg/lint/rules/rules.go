@@ -41,6 +41,9 @@ type Rule struct {
 	// Kinds are the kinds of resources that the rule looks at; Gateway means Istio's, that of the Gateway API is written
 	// Gateway.gateway.networking.k8s.io.
 	Kinds []string `json:"kinds"`
+	// When are fields of which a resource must have one for the rule to have anything to say of it: spec.http.route.weight is that of any route.
+	// Where no resource has one, the rule is not even compiled. None means that it may be about any resource of its kinds.
+	When []string `json:"when,omitempty"`
 	// Needs are kinds without which the rule can't decide, alternatives joined by |: "Service|ServiceEntry". Workload is any kind of workload,
 	// MeshConfig the mesh's settings, wherever they stand. Where the input has none, the
 	// rule is reported as unchecked, or, if Unmet is set, run with that severity at most.
