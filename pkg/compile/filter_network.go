@@ -48,7 +48,7 @@ type tcpForward struct {
 	// rule is that of the (first) destination, nil for none; subset the one that a single destination names.
 	rule   *model.DestinationRule
 	subset string
-	// opaque connections go on as they came: the rule's tunnel is not theirs.
+	// opaque connections go on as they came, for their destination to judge: neither the rule's tunnel nor the gateway's policies are theirs.
 	opaque bool
 	// port is the one that clients connect to.
 	port uint32
@@ -73,7 +73,7 @@ func (b *builder) tcpForwardFilters(f *tcpForward, sources ...resource.Source) [
 		}
 	}
 	var judges []*listenerv3.Filter
-	if b.proxy.Type == model.Router {
+	if b.proxy.Type == model.Router && !f.opaque {
 		judges = b.securityNetwork()
 	}
 	filters := b.extendNetwork(judges, b.outward(), f.port)

@@ -136,6 +136,9 @@ func (b *builder) mergeGateways() *mergedGateways {
 	return &m.mergedGateways
 }
 
+// noPortTranslation labels a Service whose ports Gateways do not mean, as Knative does with those before its gateways.
+const noPortTranslation = "experimental.istio.io/disable-gateway-port-translation"
+
 // listenPorts returns the ports that the proxy opens for a server. A Gateway names the port of the service before the pods, and these listen
 // on its target port; the number itself is used where no service has it. A Gateway that is bound to services opens no port but theirs.
 func listenPorts(gw resource.Of[*networking.Gateway], port *networking.Port, targets []model.ServiceTarget) []uint32 {
@@ -153,7 +156,7 @@ func listenPorts(gw resource.Of[*networking.Gateway], port *networking.Port, tar
 		return slices.Compact(ports)
 	}
 	for _, t := range targets {
-		if t.Port.Number == port.GetNumber() {
+		if _, optedOut := t.Service.Labels[noPortTranslation]; !optedOut && t.Port.Number == port.GetNumber() {
 			return []uint32{t.TargetPort}
 		}
 	}
@@ -305,7 +308,7 @@ func gatewayRouteName(s *gatewayServer, number uint32) string {
 	}
 }
 
-// serverHosts writes out the namespaces of a server's hosts
+// serverHosts writes out the namespaces of a server's hosts; */* is all that the server is for
 // (https://istio.io/latest/docs/reference/config/networking/gateway/#Server-hosts).
 func serverHosts(hosts []string, namespace string) []string {
 	out := make([]string, len(hosts))
@@ -316,6 +319,8 @@ func serverHosts(hosts []string, namespace string) []string {
 			out[i] = h
 		case ns == ".":
 			out[i] = namespace + "/" + host
+		case h == "*/*":
+			return []string{"*"}
 		case ns == "*":
 			out[i] = host
 		default:

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meshc/meshc/pkg/compile"
@@ -133,6 +134,38 @@ routes http.8080
   blackhole:80 [*] 0 routes
 routes https.8443.https.a.shop
   blackhole:8443 [*] 0 routes
+`,
+		},
+		{
+			name: "a Service may keep its ports to itself; and */* leaves nothing to name",
+			world: `
+apiVersion: v1
+kind: Service
+metadata:
+  name: ingress
+  namespace: istio-system
+  labels: {experimental.istio.io/disable-gateway-port-translation: "true"}
+spec:
+  clusterIP: 10.96.0.1
+  selector: {istio: ingress}
+  ports:
+  - {name: http, port: 80, targetPort: 8080}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 80, name: http, protocol: HTTP}
+    hosts: [one.example, "*/*"]
+    tls: {httpsRedirect: true}
+`,
+			want: `
+listener 0.0.0.0_80
+  any -> routes http.80
+routes http.80
+  *:80 [*] TLS only 0 routes
 `,
 		},
 		{
@@ -358,6 +391,49 @@ listener 0.0.0.0_9443
 `,
 		},
 		{
+			name: "a TLSRoute forwards what its listener has decrypted",
+			world: backend + `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: own, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 9443, name: tls, protocol: TLS}
+    hosts: [db.example]
+    tls: {mode: SIMPLE, credentialName: cert}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: a, namespace: shop}
+spec:
+  hosts: [db.example]
+  gateways: [own]
+  tls:
+  - match: [{sniHosts: [db.example]}]
+    route: [{destination: {host: web, port: {number: 8080}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: b
+  namespace: shop
+  annotations: {internal.istio.io/parents: TLSRoute/db.shop}
+spec:
+  hosts: [db.example]
+  gateways: [own]
+  tls:
+  - match: [{sniHosts: [db.example], port: 1}, {sniHosts: [db.example], gateways: [another]}]
+    route: [{destination: {host: web, port: {number: 8080}}}]
+  - match: [{sniHosts: [db.example]}]
+    route: [{destination: {host: web, port: {number: 9000}}}]
+`,
+			want: `
+listener 0.0.0.0_9443
+  [db.example] TLS kubernetes://cert -> outbound|9000||web.shop.svc.cluster.local
+`,
+		},
+		{
 			name: "AUTO_PASSTHROUGH has a chain for each cluster that its hosts cover",
 			world: backend + `
 apiVersion: networking.istio.io/v1
@@ -568,5 +644,62 @@ routes http.80
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestAutoPassthroughJudgesNothing: connections to clusters of the mesh are for their destination to judge, not for the gateway that passes them on.
+func TestAutoPassthroughJudgesNothing(t *testing.T) {
+	const world = backend + `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data: {mesh: 'outboundClusterStatName: "%SERVICE%_%SERVICE_PORT%"'}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: cross, namespace: istio-system}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - port: {number: 15443, name: tls, protocol: TLS}
+    hosts: ["web.shop.svc.cluster.local"]
+    tls: {mode: AUTO_PASSTHROUGH}
+  - port: {number: 9000, name: tcp, protocol: TCP}
+    hosts: ["*"]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: istio-system}
+spec:
+  hosts: ["*"]
+  gateways: [cross]
+  tcp: [{route: [{destination: {host: web.shop.svc.cluster.local, port: {number: 9000}}}]}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: none, namespace: istio-system}
+spec: {action: DENY, rules: [{from: [{source: {ipBlocks: [10.0.0.0/8]}}]}]}
+`
+	cfg := compile.Compile(loadText(t, world), ingress(), compile.Options{Target: compile.IstioProxy})
+	var got []string
+	for _, l := range cfg.Listeners {
+		for _, c := range l.GetFilterChains() {
+			var filters []string
+			for _, f := range c.GetFilters() {
+				filters = append(filters, f.GetName())
+				if f.GetName() == "envoy.filters.network.tcp_proxy" {
+					filters = append(filters, unpack[*tcpv3.TcpProxy](t, cfg, f.GetTypedConfig()).GetStatPrefix())
+				}
+			}
+			got = append(got, l.GetName()+" "+strings.Join(filters, " "))
+		}
+	}
+	want := []string{
+		"0.0.0.0_15443 envoy.filters.network.tcp_proxy web.shop_8080",
+		"0.0.0.0_15443 envoy.filters.network.tcp_proxy web.shop_9000",
+		"0.0.0.0_9000 envoy.filters.network.rbac envoy.filters.network.tcp_proxy web.shop_9000",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("filters differ (-want +got):\n%s", diff)
 	}
 }

@@ -200,7 +200,8 @@ func (b *builder) gatewayHTTP(port *gatewayPort, routeName, serverName string, p
 }
 
 // gatewayTCPChains returns the chain of a TCP server, or of a TLS server that decrypts what it forwards. The first tcp route of the
-// VirtualServices bound to its Gateway that matches is taken; without one there is no chain.
+// VirtualServices bound to its Gateway that matches is taken, or the first tls route where the Gateway API's TLSRoute is the origin; without
+// one there is no chain.
 func (b *builder) gatewayTCPChains(s *gatewayServer) []gatewayChain {
 	for _, vs := range b.scope.VirtualServicesFor(s.gatewayName()) {
 		if !s.admitsAnyHost(vs) {
@@ -210,20 +211,37 @@ func (b *builder) gatewayTCPChains(s *gatewayServer) []gatewayChain {
 			if len(tcp.GetRoute()) == 0 || !s.matchesL4(tcp.GetMatch()) {
 				continue
 			}
-			sources := []resource.Source{s.source(), vs.At(resource.Index("spec.tcp", i))}
-			chain := gatewayChain{sources: sources}
-			if s.spec.GetTls() != nil {
-				chain.serverNames = s.serverNames()
-				chain.tls = b.gatewayTLS(s)
+			return []gatewayChain{b.gatewayTCPChain(s, vs, tcp.GetRoute(), vs.At(resource.Index("spec.tcp", i)))}
+		}
+		if !strings.HasPrefix(vs.Annotations[routeParents], "TLSRoute/") {
+			continue
+		}
+		for i, tls := range vs.Spec.GetTls() {
+			if len(tls.GetRoute()) > 0 && slices.ContainsFunc(tls.GetMatch(), func(m *networking.TLSMatchAttributes) bool {
+				return s.matchesPort(m.GetPort()) && s.matchesGateway(m.GetGateways())
+			}) {
+				return []gatewayChain{b.gatewayTCPChain(s, vs, tls.GetRoute(), vs.At(resource.Index("spec.tls", i)))}
 			}
-			if s.spec.GetTls().GetMode() == networking.ServerTLSSettings_ISTIO_MUTUAL {
-				chain.filters = b.metadataExchange()
-			}
-			chain.filters = append(chain.filters, b.routedTCP(vs, tcp.GetRoute(), s, sources)...)
-			return []gatewayChain{chain}
 		}
 	}
 	return nil
+}
+
+// routeParents is the annotation by which the converter of the Gateway API names the routes that a VirtualService was made of.
+const routeParents = "internal.istio.io/parents"
+
+// gatewayTCPChain forwards what comes in on a server, decrypted where the server says so.
+func (b *builder) gatewayTCPChain(s *gatewayServer, vs *model.VirtualService, routes []*networking.RouteDestination, from resource.Source) gatewayChain {
+	chain := gatewayChain{sources: []resource.Source{s.source(), from}}
+	if s.spec.GetTls() != nil {
+		chain.serverNames = s.serverNames()
+		chain.tls = b.gatewayTLS(s)
+	}
+	if s.spec.GetTls().GetMode() == networking.ServerTLSSettings_ISTIO_MUTUAL {
+		chain.filters = b.metadataExchange()
+	}
+	chain.filters = append(chain.filters, b.routedTCP(vs, routes, s, chain.sources)...)
+	return chain
 }
 
 // sniChains returns a chain for each tls match of the VirtualServices bound to a PASSTHROUGH server's Gateway. A server name that an
@@ -294,8 +312,8 @@ func (b *builder) autoPassthroughChains(s *gatewayServer) []gatewayChain {
 				name := translate.OutboundSNI(port.Number, subset, svc.Hostname)
 				from := []resource.Source{s.source(), sources[i], port.Source}
 				forward := &tcpForward{
-					statPrefix: name, clusters: []weightedCluster{{name: name}}, protocol: port.Protocol,
-					rule: rule, subset: subset, opaque: true,
+					statPrefix: b.tcpStatPrefix(name, svc, port, subset), clusters: []weightedCluster{{name: name}}, protocol: port.Protocol,
+					rule: rule, subset: subset, opaque: true, port: port.Number,
 				}
 				chains = append(chains, gatewayChain{
 					serverNames: []string{name},

@@ -186,31 +186,41 @@ func (b *builder) servicePorts() []inboundPort {
 			continue
 		}
 		cluster := translate.InboundCluster(t.TargetPort)
-		pattern := b.mesh.Settings.Mesh.GetInboundClusterStatName()
 		ports = append(ports, inboundPort{
 			number: t.TargetPort, servicePort: t.Port.Number, protocol: t.Port.Protocol, hostname: t.Service.Hostname,
-			cluster: cluster, statPrefix: strings.TrimSuffix(statName(cluster, pattern, t.Service, t.Port, "", t.TargetPort), ";"),
+			cluster: cluster, statPrefix: b.inboundStatPrefix(cluster, t.Service, t.Port, t.TargetPort),
 			address: b.wildcard(), sources: []resource.Source{t.Port.Source},
 		})
 	}
 	return ports
 }
 
+// inboundStatPrefix is the name of connections in statistics: the cluster's, or what MeshConfig's pattern makes of the service. What no service
+// names has nothing to put into the pattern but port 0, and a name it must have.
+func (b *builder) inboundStatPrefix(cluster string, service *model.Service, port *model.Port, target uint32) string {
+	name := statName(cluster, b.mesh.Settings.Mesh.GetInboundClusterStatName(), service, port, "", target)
+	return cmp.Or(strings.TrimSuffix(name, ";"), cluster)
+}
+
 // ingressPorts are those of a Sidecar's ingress listeners
 // (https://istio.io/latest/docs/reference/config/networking/sidecar/#IstioIngressListener).
 func (b *builder) ingressPorts(s *resource.Of[*networking.Sidecar]) []inboundPort {
 	var ports []inboundPort
+	hostname := s.Name + "." + s.Namespace
 	for i, in := range s.Spec.GetIngress() {
 		number, protocol := in.GetPort().GetNumber(), model.ParseProtocol(in.GetPort().GetProtocol())
 		if b.reservedPort(in.GetBind(), number, protocol) {
 			continue
 		}
+		cluster := translate.InboundCluster(number)
 		ports = append(ports, inboundPort{
 			number: number, servicePort: number, protocol: protocol,
-			hostname: s.Name + "." + s.Namespace, cluster: translate.InboundCluster(number), statPrefix: translate.InboundCluster(number),
+			hostname: hostname, cluster: cluster,
+			statPrefix: b.inboundStatPrefix(cluster, &model.Service{Hostname: hostname}, &model.Port{Number: number, Name: in.GetPort().GetName()}, number),
 			address:    cmp.Or(in.GetBind(), b.proxy.IP, b.wildcard()),
-			bindToPort: in.GetCaptureMode() == networking.CaptureMode_NONE || b.interception() == interceptNone,
-			sidecar:    s.Resource, sources: []resource.Source{s.At(resource.Index("spec.ingress", i))},
+			bindToPort: in.GetCaptureMode() == networking.CaptureMode_NONE ||
+				in.GetCaptureMode() == networking.CaptureMode_DEFAULT && b.interception() == interceptNone,
+			sidecar: s.Resource, sources: []resource.Source{s.At(resource.Index("spec.ingress", i))},
 		})
 	}
 	return ports
@@ -224,8 +234,8 @@ func (b *builder) passthroughChains(mtls model.MTLS) []*listenerv3.FilterChain {
 			continue
 		}
 		chains = append(chains, b.inboundChains(inboundPort{
-			number: number, protocol: model.Unsupported, cluster: translate.InboundPassthroughCluster,
-			statPrefix: translate.InboundPassthroughCluster, passthrough: true,
+			number: number, protocol: model.Unsupported, cluster: translate.InboundPassthroughCluster, passthrough: true,
+			statPrefix: b.inboundStatPrefix(translate.InboundPassthroughCluster, &model.Service{}, &model.Port{Name: "virtualInbound"}, number),
 		}, mtls)...)
 	}
 	return chains

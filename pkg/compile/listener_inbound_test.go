@@ -230,6 +230,29 @@ func TestInterception(t *testing.T) {
 	}
 }
 
+// TestIngressWithoutInterception: where nothing is redirected, a listener that waits for redirected connections is none.
+func TestIngressWithoutInterception(t *testing.T) {
+	const world = `
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: own, namespace: shop}
+spec:
+  ingress:
+  - {port: {number: 9002, name: http, protocol: HTTP}, bind: 10.244.0.9, defaultEndpoint: "127.0.0.1:80"}
+  - {port: {number: 9003, name: http, protocol: HTTP}, bind: 10.244.0.9, defaultEndpoint: "127.0.0.1:80", captureMode: IPTABLES}
+  - {port: {number: 9004, name: http, protocol: HTTP}, bind: 10.244.0.9, defaultEndpoint: "127.0.0.1:80", captureMode: NONE}
+`
+	p := sidecar()
+	p.Annotations = map[string]string{"sidecar.istio.io/interceptionMode": "NONE"}
+	var names []string
+	for _, l := range compile.Compile(loadText(t, world), p, compile.Options{Target: compile.IstioProxy}).Listeners {
+		names = append(names, l.GetName())
+	}
+	if diff := cmp.Diff([]string{"10.244.0.9_9002", "10.244.0.9_9004"}, names); diff != "" {
+		t.Errorf("listeners differ (-want +got):\n%s", diff)
+	}
+}
+
 func TestMeshSettingsOfListeners(t *testing.T) {
 	const services = ownServices
 	istio := compile.Options{Target: compile.IstioProxy}
@@ -285,15 +308,27 @@ func TestMeshSettingsOfListeners(t *testing.T) {
 	})
 
 	t.Run("statistics", func(t *testing.T) {
-		world := meshConfig(`outboundClusterStatName: "%SERVICE_FQDN%_%SERVICE_PORT%"
-inboundClusterStatName: "%SERVICE%_%SERVICE_PORT_NAME%"`) + services
+		world := meshConfig(`outboundClusterStatName: "%SERVICE_FQDN%_%SERVICE_PORT%"`) + services
 		testListeners(t, []listenerCase{{
 			name: "outbound", listeners: []string{"10.96.0.1_9000"}, world: world,
 			want: "\n10.96.0.1_9000\n  any -> outbound|9000||client.shop.svc.cluster.local stat client.shop.svc.cluster.local_9000\n",
 		}})
-		cfg, l := listenerNamed(t, world, "virtualInbound", istio)
-		if text := summarizeListener(t, cfg, l); !strings.Contains(text, "9000 tls -> inbound|9000|| stat client.shop_tcp\n") {
-			t.Errorf("inbound statistics are not named by the pattern:\n%s", text)
+		const ingress = `
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: own, namespace: shop}
+spec: {ingress: [{port: {number: 9002, name: own, protocol: TCP}, defaultEndpoint: "127.0.0.1:9002"}]}
+`
+		for _, tt := range []struct{ pattern, more, want string }{
+			{"%SERVICE%_%SERVICE_PORT_NAME%", "", "9000 tls -> inbound|9000|| stat client.shop_tcp"},
+			{"%SERVICE%_%SERVICE_PORT_NAME%", ingress, "9002 tls -> inbound|9002|| stat own.shop_own by shop/sidecar/own"},
+			{"in_%SERVICE_PORT%", "", "tls -> InboundPassthroughCluster stat in_0"},
+			{"%SERVICE_FQDN%", "", "tls -> InboundPassthroughCluster"},
+		} {
+			cfg, l := listenerNamed(t, meshConfig(`inboundClusterStatName: "`+tt.pattern+`"`)+services+tt.more, "virtualInbound", istio)
+			if text := summarizeListener(t, cfg, l); !strings.Contains(text, tt.want+"\n") {
+				t.Errorf("inbound statistics are not named by the pattern: no %q in\n%s", tt.want, text)
+			}
 		}
 	})
 
@@ -381,6 +416,36 @@ func TestProxyHeaders(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCertificateOfGatewayClients: a gateway writes all that it knows of a client's certificate, and nothing in the modes that set no header.
+func TestCertificateOfGatewayClients(t *testing.T) {
+	const server = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a, namespace: shop}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}
+`
+	for topology, want := range map[string]string{
+		"{}": "SANITIZE_SET true true true",
+		"{forwardClientCertDetails: APPEND_FORWARD}": "APPEND_FORWARD true true true",
+		"{forwardClientCertDetails: FORWARD_ONLY}":   "FORWARD_ONLY",
+		"{forwardClientCertDetails: SANITIZE}":       "SANITIZE",
+	} {
+		world := meshConfig("defaultConfig: {proxyHeaders: {setCurrentClientCertDetails: {subject: false, cert: false}}, gatewayTopology: "+topology+"}") + server
+		cfg := compile.Compile(loadText(t, world), ingress(), compile.Options{Target: compile.IstioProxy})
+		m := managers(t, cfg, cfg.Listeners[0])[0]
+		got := m.GetForwardClientCertDetails().String()
+		if d := m.GetSetCurrentClientCertDetails(); d != nil {
+			got = strings.Join([]string{got, boolString(d.GetSubject().GetValue()), boolString(d.GetCert()), boolString(d.GetUri())}, " ")
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", topology, got, want)
+		}
 	}
 }
 

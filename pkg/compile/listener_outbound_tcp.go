@@ -78,9 +78,20 @@ func (p *outboundPlan) tlsChains(o outboundPort, subnets []string, rules []*mode
 		vip = ""
 	}
 	if len(subnets) > 0 || vip == "" || (vip == p.b.wildcard() && o.address == p.b.wildcard()) {
-		c.serverNames = []string{o.service.Hostname}
+		c.serverNames = p.namesOf(o.service.Hostname)
 	}
 	return []*outboundChain{c}
+}
+
+// namesOf are the names by which clients mean the service in a TLS handshake: its own, and those of its aliases as they may be shortened.
+func (p *outboundPlan) namesOf(hostname string) []string {
+	short := &domains{namespace: p.b.proxy.Namespace, cluster: ".svc." + p.b.mesh.Settings.DomainSuffix}
+	names := []string{hostname}
+	for _, alias := range p.b.serviceAliases()[hostname] {
+		names = append(names, alias)
+		names = append(names, short.variants(alias, 0)...)
+	}
+	return names
 }
 
 // plainChains plans chains by destination address, as the tcp routes of VirtualServices say; the first route that asks for no subnet ends

@@ -360,6 +360,34 @@ spec:
 `,
 		},
 		{
+			name: "a name stands for the service as well as those of its aliases",
+			world: `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: api, namespace: shop}
+spec:
+  hosts: [api.example]
+  ports: [{number: 443, name: tls, protocol: TLS}]
+  resolution: DNS
+---
+apiVersion: v1
+kind: Service
+metadata: {name: near, namespace: shop}
+spec: {type: ExternalName, externalName: api.example}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: far, namespace: warehouse}
+spec: {type: ExternalName, externalName: api.example}
+`,
+			want: `
+0.0.0.0_443 tls_inspector
+  sni api.example,far.warehouse,far.warehouse.svc,far.warehouse.svc.cluster.local,far.warehouse.svc.cluster.local.,` +
+				`near,near.shop,near.shop.svc,near.shop.svc.cluster.local,near.shop.svc.cluster.local. -> outbound|443||api.example
+  else any -> PassthroughCluster
+`,
+		},
+		{
 			name: "names of a match in order, and of equal matches the first",
 			world: secure + `
 apiVersion: networking.istio.io/v1

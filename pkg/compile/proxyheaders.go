@@ -40,13 +40,19 @@ func (b *builder) applyProxyHeaders(m *hcmv3.HttpConnectionManager, direction di
 		if forward := headers.GetForwardedClientCert(); forward != meshconfig.ForwardClientCertDetails_UNDEFINED {
 			m.ForwardClientCertDetails = forwardClientCert(forward)
 		}
-		m.SetCurrentClientCertDetails = clientCertDetails(headers.GetSetCurrentClientCertDetails(), false)
+		m.SetCurrentClientCertDetails = clientCertDetails(headers.GetSetCurrentClientCertDetails())
 	case gateway:
 		m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_SANITIZE_SET
 		if forward := b.proxyConfig().GetGatewayTopology().GetForwardClientCertDetails(); forward != meshconfig.ForwardClientCertDetails_UNDEFINED {
 			m.ForwardClientCertDetails = forwardClientCert(forward)
 		}
-		m.SetCurrentClientCertDetails = clientCertDetails(headers.GetSetCurrentClientCertDetails(), true)
+		// A gateway's choice is the topology's alone, and Envoy writes nothing in the modes that do not set the header.
+		switch m.GetForwardClientCertDetails() {
+		case hcmv3.HttpConnectionManager_APPEND_FORWARD, hcmv3.HttpConnectionManager_SANITIZE_SET:
+			m.SetCurrentClientCertDetails = &hcmv3.HttpConnectionManager_SetCurrentClientCertDetails{
+				Subject: wrapperspb.Bool(true), Cert: true, Dns: true, Uri: true,
+			}
+		}
 	}
 }
 
@@ -66,13 +72,10 @@ func forwardClientCert(details meshconfig.ForwardClientCertDetails) hcmv3.HttpCo
 	}
 }
 
-// clientCertDetails says what of a client's certificate is written into the header: its names, and at gateways all of it.
+// clientCertDetails says what of a client's certificate a sidecar writes into the header: its names unless they are not wanted.
 func clientCertDetails(
-	wanted *meshconfig.ProxyConfig_ProxyHeaders_SetCurrentClientCertDetails, cert bool,
+	wanted *meshconfig.ProxyConfig_ProxyHeaders_SetCurrentClientCertDetails,
 ) *hcmv3.HttpConnectionManager_SetCurrentClientCertDetails {
-	if wanted == nil {
-		return &hcmv3.HttpConnectionManager_SetCurrentClientCertDetails{Subject: wrapperspb.Bool(true), Cert: cert, Dns: true, Uri: true}
-	}
 	orTrue := func(v *wrapperspb.BoolValue) bool { return v == nil || v.GetValue() }
 	return &hcmv3.HttpConnectionManager_SetCurrentClientCertDetails{
 		Subject: wrapperspb.Bool(orTrue(wanted.GetSubject())), Cert: wanted.GetCert().GetValue(), Chain: wanted.GetChain().GetValue(),

@@ -123,6 +123,11 @@ func (d *domains) variants(host string, port uint32) []string {
 	return d.with(out, inCluster+".svc", port)
 }
 
+// serviceAliases is the function of the name for the services of the mesh, worked out once for all proxies.
+func (b *builder) serviceAliases() map[string][]string {
+	return shareOnce(b, "aliases", func(keeper) map[string][]string { return serviceAliases(b.mesh.Services()) })
+}
+
 // serviceAliases returns, by hostname, the ExternalName services that stand for a service, directly or through one another, ordered by
 // namespace then hostname.
 func serviceAliases(services []*model.Service) map[string][]string {

@@ -45,7 +45,7 @@ func (b *builder) newOutboundTable() *outboundTable {
 	return &outboundTable{
 		builder: like, sidecar: b, client: c, owners: map[*model.EgressListener]map[string]*model.VirtualService{},
 		hosts:   map[portOfEgress][]*routev3.VirtualHost{},
-		aliases: shareOnce(b, "aliases", func(keeper) map[string][]string { return serviceAliases(b.mesh.Services()) }),
+		aliases: b.serviceAliases(),
 	}
 }
 
