@@ -703,3 +703,43 @@ spec: {action: DENY, rules: [{from: [{source: {ipBlocks: [10.0.0.0/8]}}]}]}
 		t.Errorf("filters differ (-want +got):\n%s", diff)
 	}
 }
+
+// TestServiceOfGatewayRoutes: of services with one host a gateway's route means that of its own namespace, which decides over the port.
+func TestServiceOfGatewayRoutes(t *testing.T) {
+	entry := func(namespace, port, exportTo string) string {
+		return "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: api, namespace: " + namespace + "}\n" +
+			"spec: {hosts: [api.example], ports: [{number: " + port + ", name: http, protocol: HTTP}], resolution: DNS, exportTo: [\"" + exportTo + "\"]}\n"
+	}
+	const routes = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a, namespace: istio-system}
+spec:
+  selector: {istio: ingress}
+  servers:
+  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: shop}
+spec:
+  hosts: [web.example]
+  gateways: [istio-system/a]
+  http:
+  - mirror: {host: api.example}
+    route: [{destination: {host: api.example}}]
+`
+	for name, tt := range map[string]struct{ world, want string }{
+		"its own":               {entry("shop", "8081", "*") + entry("bakery", "8082", "*"), "outbound|8081||api.example"},
+		"its own is not shown":  {entry("shop", "8081", ".") + entry("bakery", "8082", "*"), "outbound|8082||api.example"},
+		"another namespace has": {entry("bakery", "8082", "*"), "outbound|8082||api.example"},
+	} {
+		cfg := compile.Compile(loadText(t, routes+tt.world), ingress(), compile.Options{Target: compile.IstioProxy})
+		action := cfg.Routes[0].GetVirtualHosts()[0].GetRoutes()[0].GetRoute()
+		for _, got := range []string{action.GetCluster(), action.GetRequestMirrorPolicies()[0].GetCluster()} {
+			if got != tt.want {
+				t.Errorf("%s: %s, want %s", name, got, tt.want)
+			}
+		}
+	}
+}

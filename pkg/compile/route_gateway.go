@@ -151,11 +151,26 @@ func (t *gatewayTable) routesOf(vs *model.VirtualService, s *gatewayServer) []*r
 	opts := t.routeOptions(port, s.gatewayName())
 	opts.TLS = s.spec.GetTls() != nil
 	opts.Cluster = func(d *networking.Destination) string {
-		return destinationCluster(d, t.scope.Service(d.GetHost()), port)
+		return destinationCluster(d, t.serviceMeantBy(vs, d.GetHost()), port)
 	}
 	routes := translate.HTTPRoutes(vs, opts)
 	t.translated[key] = routes
 	return routes
+}
+
+// serviceMeantBy is the service that the VirtualService means by a host which several namespaces may offer: that of its own namespace where the
+// proxy can see it, else the one that the proxy sees.
+func (t *gatewayTable) serviceMeantBy(vs *model.VirtualService, host string) *model.Service {
+	seen := t.scope.Service(host)
+	if seen != nil && seen.Namespace == vs.Namespace {
+		return seen
+	}
+	for _, svc := range t.mesh.ServicesByHost(host) {
+		if svc.Namespace == vs.Namespace && model.Visible(svc.ExportTo, svc.Namespace, t.proxy.Namespace) {
+			return svc
+		}
+	}
+	return seen
 }
 
 // virtualHosts returns the table's hosts as Envoy has them, by name. Hosts with the very same routes share one virtual host, named for the
