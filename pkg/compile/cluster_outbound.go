@@ -202,7 +202,7 @@ func (b *clusterBuilder) setDiscovery(c *clusterv3.Cluster, t outboundTarget) bo
 				return false
 			}
 		}
-		c.LoadAssignment = &endpointv3.ClusterLoadAssignment{ClusterName: c.Name, Endpoints: b.balance(endpoints, t, false)}
+		c.LoadAssignment = &endpointv3.ClusterLoadAssignment{ClusterName: c.Name, Endpoints: b.balance(endpoints, t, t.subset == nil && !t.sni)}
 		b.setLookup(c)
 	case clusterv3.Cluster_ORIGINAL_DST:
 		if t.looksUpNames && len(b.localityEndpoints(t)) == 0 {

@@ -23,7 +23,7 @@ func (b *builder) localitySetting(t outboundTarget) (*networking.LocalityLoadBal
 }
 
 // balance gives the localities the weights or priorities that the locality setting asks for, seen from the proxy's own locality. byLabels
-// is false where priorities by labels do not apply: istiod leaves them out of clusters that resolve names.
+// is false where priorities by labels do not apply: where names are resolved, istiod gives them to the cluster of all endpoints alone.
 // (https://istio.io/latest/docs/tasks/traffic-management/locality-load-balancing/)
 func (b *builder) balance(groups []*localityGroup, t outboundTarget, byLabels bool) []*endpointv3.LocalityLbEndpoints {
 	setting, failover := b.localitySetting(t)

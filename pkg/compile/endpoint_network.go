@@ -152,9 +152,10 @@ func (b *endpointBuilder) acrossNetworks(groups []*localityGroup) []*localityGro
 	return groups
 }
 
-// inNetwork tells whether the proxy reaches a network directly: its own, or any where one of the two is not known.
+// inNetwork tells whether the proxy reaches a network directly: its own, or one that is not known. A proxy that does not know its own takes
+// the gateways of others.
 func (b *builder) inNetwork(network string) bool {
-	return network == "" || b.proxy.Network == "" || network == b.proxy.Network
+	return network == "" || network == b.proxy.Network
 }
 
 func scaled(weight, factor uint32) uint32 {

@@ -31,7 +31,10 @@ networks:
 			[]string{"r1 p0 w8 2*a 2*c 2*203.0.113.2 2*203.0.113.3", "r2 p0 w6 3*203.0.113.2 3*203.0.113.3"},
 		},
 		{"from the other network", networks, "n2", []string{"r1 p0 w8 4*b 2*c 2*203.0.113.1", "r2 p0 w6 6*d"}},
-		{"from nowhere in particular", networks, "", []string{"r1 p0 w8 2*a 4*b 2*c", "r2 p0 w6 6*d"}},
+		{
+			"from nowhere in particular", networks, "",
+			[]string{"r1 p0 w8 2*c 2*203.0.113.1 2*203.0.113.2 2*203.0.113.3", "r2 p0 w6 3*203.0.113.2 3*203.0.113.3"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var n meshconfig.MeshNetworks

@@ -127,9 +127,13 @@ func (b *clusterBuilder) identities(svc *model.Service) []string {
 	aliases := b.mesh.Settings.Mesh.GetTrustDomainAliases()
 	for _, name := range names {
 		if rest, ok := strings.CutPrefix(name, "spiffe://"); ok {
-			_, account, _ := strings.Cut(rest, "/")
+			parts := strings.Split(rest, "/")
+			if len(parts) != 5 || parts[1] != "ns" || parts[3] != "sa" {
+				continue // Other names than those of service accounts belong to their trust domain alone.
+			}
 			for _, alias := range aliases {
-				names = append(names, "spiffe://"+alias+"/"+account)
+				parts[0] = alias
+				names = append(names, "spiffe://"+strings.Join(parts, "/"))
 			}
 		}
 	}

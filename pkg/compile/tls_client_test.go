@@ -187,3 +187,27 @@ func TestSystemRoots(t *testing.T) {
 		}
 	}
 }
+
+// TestIdentities holds in which trust domains the names of a service's endpoints are accepted.
+func TestIdentities(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		sans []string
+		want []string
+	}{
+		{
+			"a service account in each", []string{"spiffe://cluster.local/ns/x/sa/y"},
+			[]string{"spiffe://cluster.local/ns/x/sa/y", "spiffe://old.example/ns/x/sa/y"},
+		},
+		{"another name as it is", []string{"spiffe://partner.example/service", "host.example"}, []string{"host.example", "spiffe://partner.example/service"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := &clusterBuilder{endpointBuilder: &endpointBuilder{builder: &builder{mesh: &model.Mesh{Settings: model.Settings{
+				Mesh: &meshconfig.MeshConfig{TrustDomainAliases: []string{"old.example"}},
+			}}}}}
+			if diff := cmp.Diff(tt.want, b.identities(&model.Service{SubjectAltNames: tt.sans})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

@@ -79,8 +79,9 @@ func (m *Mesh) kubernetesEndpoints(s *Service, out map[string][]*Endpoint) {
 	t, key := m.endpoints(), [2]string{s.Namespace, s.Name}
 	switch {
 	case len(t.slices[key]) > 0:
+		seen := map[[2]string]bool{}
 		for _, r := range t.slices[key] {
-			m.sliceEndpoints(s, r, out)
+			m.sliceEndpoints(s, r, seen, out)
 		}
 	case t.legacy[key].Resource != nil:
 		m.legacyEndpoints(t.legacy[key], out)
@@ -92,7 +93,10 @@ func (m *Mesh) kubernetesEndpoints(s *Service, out map[string][]*Endpoint) {
 	}
 }
 
-func (m *Mesh) sliceEndpoints(s *Service, r resource.Of[*discoveryv1.EndpointSlice], out map[string][]*Endpoint) {
+// sliceEndpoints adds those of an EndpointSlice that no other of the Service's has listed: by address and port name, which are in seen. One
+// that moves stands in two for a while
+// (https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#duplicate-endpoints).
+func (m *Mesh) sliceEndpoints(s *Service, r resource.Of[*discoveryv1.EndpointSlice], seen map[[2]string]bool, out map[string][]*Endpoint) {
 	for i, e := range r.Spec.Endpoints {
 		health := healthOf(s, e.Conditions)
 		for _, address := range e.Addresses {
@@ -113,7 +117,10 @@ func (m *Mesh) sliceEndpoints(s *Service, r resource.Of[*discoveryv1.EndpointSli
 				if p.Name != nil {
 					name = *p.Name
 				}
-				out[name] = append(out[name], base.onPort(uint32(*p.Port)))
+				if key := [2]string{address, name}; !seen[key] {
+					seen[key] = true
+					out[name] = append(out[name], base.onPort(uint32(*p.Port)))
+				}
 			}
 		}
 	}
@@ -171,8 +178,8 @@ func (m *Mesh) addressEndpoint(namespace, address string, ref *corev1.ObjectRefe
 	var p *pod
 	if ref != nil && ref.Kind == "Pod" {
 		p = t.podByName[[2]string{namespace, ref.Name}]
-	} else if ref == nil {
-		p = t.podByIP[address]
+	} else if p = t.podByIP[address]; p != nil && p.Namespace != namespace {
+		p = nil
 	}
 	if p != nil {
 		e := m.podEndpoint(p)
@@ -291,10 +298,23 @@ func (m *Mesh) workloadEndpoint(w *Workload) *Endpoint {
 // podLocality is where a pod runs: by its own label, else by its node's
 // (https://istio.io/latest/docs/tasks/traffic-management/locality-load-balancing/).
 func (m *Mesh) podLocality(labels map[string]string, node string) string {
-	if own := labels["istio-locality"]; own != "" {
-		return strings.ReplaceAll(own, ".", "/")
+	if own := labelledLocality(labels); own != "" {
+		return own
 	}
 	return m.nodeLocality(node)
+}
+
+// labelledLocality is where labels say that something is, "" where they do not. Labels of Kubernetes cannot hold slashes, dots stand in.
+// (https://istio.io/latest/docs/reference/config/labels/#TopologyLocality)
+func labelledLocality(labels map[string]string) string {
+	locality, ok := labels["topology.istio.io/locality"]
+	if !ok {
+		locality = labels["istio-locality"]
+	}
+	if strings.Contains(locality, "/") {
+		return locality
+	}
+	return strings.ReplaceAll(locality, ".", "/")
 }
 
 func (m *Mesh) nodeLocality(name string) string {

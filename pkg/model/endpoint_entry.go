@@ -120,12 +120,15 @@ func (m *Mesh) entryEndpoint(namespace, name string, e *networking.WorkloadEntry
 	}
 	locality := e.GetLocality()
 	if locality == "" {
-		locality = strings.ReplaceAll(labels["istio-locality"], ".", "/")
+		locality = labelledLocality(labels)
 	}
-	return m.describe(&Endpoint{
+	out := m.describe(&Endpoint{
 		Address: e.GetAddress(), TLSMode: tlsMode, ServiceAccount: m.spiffe(namespace, e.GetServiceAccount()), Locality: locality,
 		Network: e.GetNetwork(), Weight: e.GetWeight(), WorkloadName: name, Namespace: namespace, Ready: true,
 	}, labels, "")
+	// Where the entry does not name its network, failoverPriority alone looks at the one that labels or addresses tell: gateways do not count.
+	out.Network = e.GetNetwork()
+	return out
 }
 
 // entryPort is the number that an endpoint listens on for a ServiceEntry's port.

@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -57,6 +58,12 @@ endpoints:
 	}{
 		{"EndpointSlices, in their order", []string{service, slice, live, node},
 			[]string{"10.0.0.2:8080  disabled not ready", "10.0.0.1:8080 web-1 istio r1/z1", "10.0.0.8:8080  disabled r1/z1"}},
+		{"EndpointSlices, each address once", []string{service, slice, live, node, strings.Replace(slice, "name: web-1", "name: web-2", 1)},
+			[]string{"10.0.0.2:8080  disabled not ready", "10.0.0.1:8080 web-1 istio r1/z1", "10.0.0.8:8080  disabled r1/z1"}},
+		{"EndpointSlices with an address of another namespace's pod", []string{service, slice, live, node, livePod("other", "web", "app: web", "10.0.0.8")},
+			[]string{"10.0.0.2:8080  disabled not ready", "10.0.0.1:8080 web-1 istio r1/z1", "10.0.0.8:8080  disabled r1/z1"}},
+		{"UDP and TCP on one number", []string{svc("shop", "web", "selector: {app: web}, ports: [{name: udp, port: 80, protocol: UDP, targetPort: 1}, {name: tcp, port: 80, targetPort: 2}]"), live},
+			[]string{"10.0.0.1:2 web-1 istio"}},
 		{"Endpoints", []string{service, "apiVersion: v1\nkind: Endpoints\nmetadata: {name: web, namespace: shop}\nsubsets: [{addresses: [{ip: 10.0.0.1}], notReadyAddresses: [{ip: 10.0.0.7}], ports: [{name: http, port: 8080}]}]"},
 			[]string{"10.0.0.1:8080  disabled", "10.0.0.7:8080  disabled not ready"}},
 		{"Pods", []string{service, live, livePod("shop", "other", "app: other", "10.0.0.3")}, []string{"10.0.0.1:8080 web-1 istio"}},
@@ -68,6 +75,7 @@ endpoints:
 			deployment("shop", "web-without", "app: web", "containers: [{name: a, image: b}]")}, []string{"*:8081 web istio"}},
 		{"no selector", []string{svc("shop", "web", "ports: [{name: http, port: 80}]"), deployment("shop", "web", "app: web", "")}, nil},
 		{"network by label", []string{service, livePod("shop", "web-1", "app: web, topology.istio.io/network: n9, istio-locality: r.z.s", "10.0.0.1")}, []string{"10.0.0.1:8080 web-1 disabled r/z/s n9"}},
+		{"locality by the newer label", []string{service, livePod("shop", "web-1", "app: web, istio-locality: r.z.s, topology.istio.io/locality: r2.z2", "10.0.0.1")}, []string{"10.0.0.1:8080 web-1 disabled r2/z2"}},
 		{"a StatefulSet's pod names", []string{svc("shop", "web", "clusterIP: None, selector: {app: web}, ports: [{name: http, port: 80}]"),
 			"apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, namespace: shop}\nspec: {serviceName: web, selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {}}}"},
 			[]string{"*:80 db istio db-0"}},
@@ -89,6 +97,8 @@ func TestEndpointsOfServiceEntries(t *testing.T) {
 	}{
 		{"listed", []string{entry("resolution: STATIC, endpoints: [{address: 192.0.2.1, locality: r/z}, {address: 192.0.2.2, ports: {http: 81}, serviceAccount: x, network: n1}]")},
 			[]string{"192.0.2.1:8080 se-0 disabled r/z", "192.0.2.2:81 se-1 istio n1"}},
+		{"where labels say", []string{entry("resolution: STATIC, endpoints: [{address: 192.0.2.1, labels: {topology.istio.io/locality: r.z, topology.istio.io/network: n1}}]")},
+			[]string{"192.0.2.1:8080 se-0 disabled r/z"}},
 		{"once for each address", []string{entry("resolution: STATIC, addresses: [192.0.2.8, 192.0.2.9], endpoints: [{address: 192.0.2.1}]")},
 			[]string{"192.0.2.1:8080 se-0 disabled", "192.0.2.1:8080 se-0 disabled"}},
 		{"the host itself", []string{entry("resolution: DNS")}, []string{web + ":8080 se disabled"}},

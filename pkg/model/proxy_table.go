@@ -106,7 +106,7 @@ func (m *Mesh) workloadProxy(w *Workload) *Proxy {
 	default:
 		base = m.workloadEndpoint(w)
 	}
-	p.Locality, p.Network, p.Node = base.Locality, base.Network, base.Node
+	p.Locality, p.Network, p.Node = base.Locality, base.Labels[networkLabel], base.Node
 	p.Located = located(p.Labels, p.Locality, m.Settings.ClusterID, p.Network, p.Node)
 	return p
 }

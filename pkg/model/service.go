@@ -101,6 +101,9 @@ type Service struct {
 	// Source is the Service, or the ServiceEntry's spec.hosts[i].
 	Source resource.Source
 
+	// namespaceDistribution is what the namespace's annotation wants of services that say nothing themselves.
+	namespaceDistribution string
+
 	created time.Time
 }
 
@@ -116,10 +119,10 @@ type Port struct {
 	Source         resource.Source // spec.ports[i]
 }
 
-// Port returns the port with the number, nil if there is none.
+// Port returns the port with the number, nil if there is none: proxies do not take UDP, so its ports do not count.
 func (s *Service) Port(number uint32) *Port {
 	for _, p := range s.Ports {
-		if p.Number == number {
+		if p.Number == number && p.Protocol != UDP {
 			return p
 		}
 	}

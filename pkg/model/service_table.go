@@ -58,6 +58,9 @@ func (m *Mesh) buildServices() *serviceTable {
 		return cmp.Or(cmp.Compare(a.Hostname, b.Hostname), cmp.Compare(a.Namespace, b.Namespace))
 	})
 	for _, s := range t.byAge {
+		if ns, ok := m.Namespace(s.Namespace); ok {
+			s.namespaceDistribution = ns.Annotations[trafficDistribution]
+		}
 		t.hosts[s.Hostname] = append(t.hosts[s.Hostname], s)
 		t.byNamespace[s.Namespace] = append(t.byNamespace[s.Namespace], s)
 		t.file(s)

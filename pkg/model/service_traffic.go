@@ -34,7 +34,7 @@ const (
 	SameNode
 )
 
-// Distribution is what a service's trafficDistribution asks for, or else its annotation, which is read in any case
+// Distribution is what a service's trafficDistribution asks for, or else its annotation, or else that of its namespace, read in any case
 // (https://kubernetes.io/docs/reference/networking/virtual-ips/#traffic-distribution).
 func (s *Service) Distribution() Distribution {
 	if s.Source.Resource == nil {
@@ -48,7 +48,11 @@ func (s *Service) Distribution() Distribution {
 			return SameNode
 		}
 	}
-	switch strings.ToLower(s.Source.Resource.Annotations[trafficDistribution]) {
+	wish := s.Source.Resource.Annotations[trafficDistribution]
+	if wish == "" {
+		wish = s.namespaceDistribution
+	}
+	switch strings.ToLower(wish) {
 	case "preferclose", "prefersamezone":
 		return SameZone
 	case "prefersamenode":

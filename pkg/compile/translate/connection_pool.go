@@ -37,8 +37,7 @@ func retryBudget(b *networking.TrafficPolicy_RetryBudget) *clusterv3.CircuitBrea
 		return nil
 	}
 	out := &clusterv3.CircuitBreakers_Thresholds_RetryBudget{
-		// istiod writes 0.2 where it documents 20 %.
-		BudgetPercent:       &typev3.Percent{Value: 0.2},
+		BudgetPercent:       &typev3.Percent{Value: 20},
 		MinRetryConcurrency: wrapperspb.UInt32(3),
 	}
 	if b.GetPercent() != nil {

@@ -49,7 +49,7 @@ func TestCircuitBreakers(t *testing.T) {
 			&clusterv3.CircuitBreakers_Thresholds{
 				MaxConnections: unlimited, MaxPendingRequests: unlimited, MaxRequests: unlimited, MaxRetries: unlimited,
 				RetryBudget: &clusterv3.CircuitBreakers_Thresholds_RetryBudget{
-					BudgetPercent: &typev3.Percent{Value: 0.2}, MinRetryConcurrency: wrapperspb.UInt32(3),
+					BudgetPercent: &typev3.Percent{Value: 20}, MinRetryConcurrency: wrapperspb.UInt32(3),
 				},
 			},
 		},

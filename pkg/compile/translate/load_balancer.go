@@ -111,12 +111,12 @@ func enabled(s *networking.LocalityLoadBalancerSetting) *networking.LocalityLoad
 // distributionPriorities are the labels in which an endpoint should be like the proxy, the most important first, for a Service's
 // trafficDistribution; nil for one that asks for nothing.
 func distributionPriorities(distribution model.Distribution) []string {
-	near := []string{"topology.istio.io/network", "topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"}
+	zone := []string{"topology.istio.io/network", "topology.kubernetes.io/region", "topology.kubernetes.io/zone"}
 	switch distribution {
 	case model.SameZone:
-		return near
+		return zone
 	case model.SameNode:
-		return append(near, "kubernetes.io/hostname")
+		return append(zone, "topology.istio.io/subzone", "kubernetes.io/hostname")
 	}
 	return nil
 }

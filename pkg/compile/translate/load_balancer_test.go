@@ -101,7 +101,7 @@ func TestLocalitySetting(t *testing.T) {
 		{"switched off by the rule", `{localityLbSetting: {enabled: false}}`, model.AnyEndpoint, "", false, false},
 		{
 			"asked for by the Service", "", model.SameZone,
-			`{enabled: true, failoverPriority: [topology.istio.io/network, topology.kubernetes.io/region, topology.kubernetes.io/zone, topology.istio.io/subzone]}`,
+			`{enabled: true, failoverPriority: [topology.istio.io/network, topology.kubernetes.io/region, topology.kubernetes.io/zone]}`,
 			true, true,
 		},
 		{
