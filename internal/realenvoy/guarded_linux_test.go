@@ -379,14 +379,5 @@ func serveOne(network envoytest.Network, conn peekedConn, certificate *tls.Certi
 		_, _ = fmt.Fprintf(conn, "%s\n", name)
 		return
 	}
-	up, err := envoytest.Dial(network, echo)
-	if err != nil {
-		return
-	}
-	defer up.Close()
-	go func() {
-		_, _ = io.Copy(up, conn)
-		up.Close()
-	}()
-	_, _ = io.Copy(conn, up)
+	forward(network, conn, echo)
 }
