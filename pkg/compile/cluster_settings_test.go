@@ -67,9 +67,8 @@ spec:
 	}
 }
 
-// TestInboundIgnoresRulesForSomeWorkloads holds that the pool of a rule that is for the proxy's own calls does not bound calls to it.
-func TestInboundIgnoresRulesForSomeWorkloads(t *testing.T) {
-	const world = `
+// boundedClient is the sidecar's own service, with a rule that bounds connections to it.
+const boundedClient = `
 apiVersion: v1
 kind: Service
 metadata: {name: client, namespace: shop}
@@ -80,6 +79,11 @@ kind: DestinationRule
 metadata: {name: all, namespace: shop}
 spec: {host: client, trafficPolicy: {connectionPool: {tcp: {maxConnections: 7}}}}
 ---
+`
+
+// TestInboundIgnoresRulesForSomeWorkloads holds that the pool of a rule that is for the proxy's own calls does not bound calls to it.
+func TestInboundIgnoresRulesForSomeWorkloads(t *testing.T) {
+	const world = boundedClient + `
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {name: some, namespace: shop}
@@ -94,17 +98,7 @@ spec: {host: client, workloadSelector: {matchLabels: {app: client}}, trafficPoli
 
 // TestInboundIgnoresRulesOfUnseenServices holds that a rule for the proxy's own service counts only where its Sidecar lets it see the service.
 func TestInboundIgnoresRulesOfUnseenServices(t *testing.T) {
-	const world = `
-apiVersion: v1
-kind: Service
-metadata: {name: client, namespace: shop}
-spec: {clusterIP: 10.96.0.1, selector: {app: client}, ports: [{name: http, port: 80, targetPort: 8080}]}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: all, namespace: shop}
-spec: {host: client, trafficPolicy: {connectionPool: {tcp: {maxConnections: 7}}}}
----
+	const world = boundedClient + `
 apiVersion: networking.istio.io/v1
 kind: Sidecar
 metadata: {name: default, namespace: shop}

@@ -74,12 +74,11 @@ func (c *conversion) convertHTTPRoutes() {
 	for _, r := range c.HTTPRoutes {
 		spec := r.Spec.Spec
 		rt := route{r.Resource, spec.ParentRefs, spec.Hostnames, r.Spec.Status.Parents}
-		all = append(all, c.convertRoute(rt, func(enforce bool) converted[httpPart] { return c.httpRules(rt, spec.Rules, enforce) })...)
+		var backends []backend
 		for _, rule := range spec.Rules {
-			for _, b := range rule.BackendRefs {
-				c.addAncestors(rt, []gateway.BackendRef{b.BackendRef})
-			}
+			backends = append(backends, httpBackends(rule.BackendRefs)...)
 		}
+		all = append(all, c.convertRoute(rt, backends, func(enforce bool) converted[httpPart] { return c.httpRules(rt, spec.Rules, enforce) })...)
 	}
 	c.mergeRoutes(all)
 }
@@ -89,22 +88,24 @@ func (c *conversion) convertGRPCRoutes() {
 	for _, r := range c.GRPCRoutes {
 		spec := r.Spec.Spec
 		rt := route{r.Resource, spec.ParentRefs, spec.Hostnames, r.Spec.Status.Parents}
-		all = append(all, c.convertRoute(rt, func(enforce bool) converted[httpPart] { return c.grpcRules(rt, spec.Rules, enforce) })...)
+		var backends []backend
 		for _, rule := range spec.Rules {
-			for _, b := range rule.BackendRefs {
-				c.addAncestors(rt, []gateway.BackendRef{b.BackendRef})
-			}
+			backends = append(backends, grpcBackends(rule.BackendRefs)...)
 		}
+		all = append(all, c.convertRoute(rt, backends, func(enforce bool) converted[httpPart] { return c.grpcRules(rt, spec.Rules, enforce) })...)
 	}
 	c.mergeRoutes(all)
 }
 
-// convertRoute attaches a route, reports its status and gives what it adds to each host; rules converts its rules, with references held against
-// ReferenceGrants where told to.
-func (c *conversion) convertRoute(rt route, rules func(enforce bool) converted[httpPart]) []keyed {
+// convertRoute attaches a route, reports its status, notes which Gateways its backends serve, and gives what it adds to each host; rules
+// converts its rules, with references held against ReferenceGrants where told to.
+func (c *conversion) convertRoute(rt route, backends []backend, rules func(enforce bool) converted[httpPart]) []keyed {
 	attachments := c.attach(rt)
 	both := convertRules(attachments, rules)
 	c.reportRoute(rt, attachments, both.mesh.bad, both.gateway.bad)
+	for _, b := range backends {
+		c.addAncestors(rt, []gateway.BackendRef{b.BackendRef})
+	}
 	return c.keyedRoutes(rt, attachments, both)
 }
 

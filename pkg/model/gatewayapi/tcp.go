@@ -38,29 +38,44 @@ func (c *conversion) streamDestinations(refs []gateway.BackendRef, from route, e
 	return out, soft, nil
 }
 
+// convertStreams attaches a TCPRoute or TLSRoute, converts its rules, of which the backends count, and reports its status; part makes a rule's
+// route of its backends and what they lead to.
+func convertStreams[T any](
+	c *conversion, rt route, rules [][]gateway.BackendRef, part func([]gateway.BackendRef, []*networking.RouteDestination) T,
+) ([]*attachment, sides[T]) {
+	attachments := c.attach(rt)
+	both := convertRules(attachments, func(enforce bool) converted[T] {
+		var out converted[T]
+		for n, refs := range rules {
+			to, soft, hard := c.streamDestinations(refs, rt, enforce, resource.Index("spec.rules", n))
+			if hard != nil {
+				return converted[T]{bad: hard}
+			}
+			if soft != nil {
+				out.bad = soft
+			}
+			out.parts = append(out.parts, part(refs, to))
+		}
+		return out
+	})
+	c.reportRoute(rt, attachments, both.mesh.bad, both.gateway.bad)
+	for _, refs := range rules {
+		c.addAncestors(rt, refs)
+	}
+	return attachments, both
+}
+
 func (c *conversion) convertTCPRoutes() {
 	for _, r := range c.TCPRoutes {
 		spec := r.Spec.Spec
 		rt := route{r.Resource, spec.ParentRefs, nil, r.Spec.Status.Parents}
-		attachments := c.attach(rt)
-		both := convertRules(attachments, func(enforce bool) converted[*networking.TCPRoute] {
-			var out converted[*networking.TCPRoute]
-			for n, rule := range spec.Rules {
-				to, soft, hard := c.streamDestinations(rule.BackendRefs, rt, enforce, resource.Index("spec.rules", n))
-				if hard != nil {
-					return converted[*networking.TCPRoute]{bad: hard}
-				}
-				if soft != nil {
-					out.bad = soft
-				}
-				out.parts = append(out.parts, &networking.TCPRoute{Route: to})
-			}
-			return out
-		})
-		c.reportRoute(rt, attachments, both.mesh.bad, both.gateway.bad)
+		var rules [][]gateway.BackendRef
 		for _, rule := range spec.Rules {
-			c.addAncestors(rt, rule.BackendRefs)
+			rules = append(rules, rule.BackendRefs)
 		}
+		attachments, both := convertStreams(c, rt, rules, func(_ []gateway.BackendRef, to []*networking.RouteDestination) *networking.TCPRoute {
+			return &networking.TCPRoute{Route: to}
+		})
 		count := 0
 		for _, a := range bound(attachments) {
 			parts, hosts := both.of(a).parts, []string{"*"}
@@ -92,29 +107,17 @@ func (c *conversion) convertTLSRoutes() {
 	for _, r := range c.TLSRoutes {
 		spec := r.Spec.Spec
 		rt := route{r.Resource, spec.ParentRefs, spec.Hostnames, r.Spec.Status.Parents}
-		attachments := c.attach(rt)
-		both := convertRules(attachments, func(enforce bool) converted[*networking.TLSRoute] {
-			var out converted[*networking.TLSRoute]
-			for n, rule := range spec.Rules {
-				to, soft, hard := c.streamDestinations(rule.BackendRefs, rt, enforce, resource.Index("spec.rules", n))
-				if hard != nil {
-					return converted[*networking.TLSRoute]{bad: hard}
-				}
-				if soft != nil {
-					out.bad = soft
-				}
-				made := &networking.TLSRoute{Route: to}
-				if used, _ := weigh(rule.BackendRefs); len(used) > 0 {
-					made.Match = []*networking.TLSMatchAttributes{{SniHosts: hostnames(spec.Hostnames)}}
-				}
-				out.parts = append(out.parts, made)
-			}
-			return out
-		})
-		c.reportRoute(rt, attachments, both.mesh.bad, both.gateway.bad)
+		var rules [][]gateway.BackendRef
 		for _, rule := range spec.Rules {
-			c.addAncestors(rt, rule.BackendRefs)
+			rules = append(rules, rule.BackendRefs)
 		}
+		attachments, both := convertStreams(c, rt, rules, func(refs []gateway.BackendRef, to []*networking.RouteDestination) *networking.TLSRoute {
+			made := &networking.TLSRoute{Route: to}
+			if used, _ := weigh(refs); len(used) > 0 {
+				made.Match = []*networking.TLSMatchAttributes{{SniHosts: hostnames(spec.Hostnames)}}
+			}
+			return made
+		})
 		count := 0
 		for _, a := range bound(attachments) {
 			parts, hosts := both.of(a).parts, hostnames(spec.Hostnames)
