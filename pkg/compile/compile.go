@@ -2,8 +2,8 @@
 // clusters, endpoints and secrets, shaped and named as istiod does.
 //
 // A configuration belongs to one proxy, but the proxies of a Compiler share those messages that are the same for them (see shared.go). A
-// message is never changed once it is part of a configuration, and nothing lives in package variables. Files are named for the kind of resource and its direction: a question about the inbound listener is
-// answered in listener_inbound.go.
+// message is never changed once it is part of a configuration, and nothing lives in package variables. Files are named for the kind of
+// resource and its direction: a question about the inbound listener is answered in listener_inbound.go.
 package compile
 
 import (

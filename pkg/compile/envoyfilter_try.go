@@ -4,9 +4,8 @@ import (
 	"context"
 	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
+	"golang.org/x/sync/errgroup"
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/meshc/meshc/pkg/model"
@@ -86,27 +85,27 @@ func (t *patchTrial) choose(proxies []int) {
 // run compiles the proxies that were chosen and adds what the patches did to them.
 func (t *patchTrial) run(ctx context.Context, cases map[resource.Source]*patchCase) error {
 	batch := make([][]PatchUse, len(t.chosen))
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(t.chosen)) {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(batch) {
-					return
-				}
-				batch[i] = t.compiler.Compile(t.proxies[t.chosen[i]]).Patches
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, place := range t.chosen {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
 			}
+			batch[i] = t.compiler.Compile(t.proxies[place]).Patches
+			return nil
 		})
 	}
-	wg.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
 	for _, uses := range batch {
 		for _, u := range uses {
 			cases[u.Patch].add(u)
 		}
 	}
 	t.uses, t.chosen = append(t.uses, batch...), nil
-	return ctx.Err()
+	return nil
 }
 
 // spread returns at most n of the list, at equal distances.

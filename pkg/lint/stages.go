@@ -4,8 +4,8 @@ import (
 	"context"
 	"runtime"
 	"strings"
-	"sync"
-	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/meshc/meshc/pkg/diag"
 	"github.com/meshc/meshc/pkg/lint/schema"
@@ -17,37 +17,25 @@ import (
 // order in which they were done.
 func eachResource(ctx context.Context, resources []*resource.Resource, check func(*resource.Resource) ([]diag.Finding, error)) ([]diag.Finding, error) {
 	found := make([][]diag.Finding, len(resources))
-	workers := min(runtime.GOMAXPROCS(0), len(resources))
-	var next atomic.Int64
-	var once sync.Once
-	var failed error
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(resources) || ctx.Err() != nil {
-					return
-				}
-				findings, err := check(resources[i])
-				if err != nil {
-					once.Do(func() { failed = err })
-					next.Store(int64(len(resources)))
-					return
-				}
-				found[i] = findings
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, r := range resources {
+		group.Go(func() (err error) {
+			if err := ctx.Err(); err != nil {
+				return err
 			}
+			found[i], err = check(r)
+			return err
 		})
 	}
-	wg.Wait()
-	if failed != nil {
-		return nil, failed
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	var all []diag.Finding
 	for _, f := range found {
 		all = append(all, f...)
 	}
-	return all, ctx.Err()
+	return all, nil
 }
 
 // schemaFindings judges each resource by itself. What the decoder said of a field already is not said again.

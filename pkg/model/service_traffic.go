@@ -28,7 +28,7 @@ type Distribution int
 const (
 	// AnyEndpoint prefers none.
 	AnyEndpoint Distribution = iota
-	// SameZone prefers those in the proxy's network, region, zone and subzone.
+	// SameZone prefers those in the proxy's network, region and zone.
 	SameZone
 	// SameNode prefers those on the proxy's node, then the nearest.
 	SameNode

@@ -8,8 +8,9 @@
 //
 // What the callers' sidecars send is package tlscheck's to say.
 //
-// Files: caller.go who calls and client.go what its sidecar sends; port.go what is called; filter.go what a filter chain judges by; evaluation.go and matcher.go what rules leave open,
-// as conditions (condition.go); answer.go what that amounts to; route.go whether callers know a way; words.go says it in words.
+// Files: caller.go who calls and client.go what its sidecar sends; port.go what is called; filter.go what a filter chain judges by;
+// evaluation.go and matcher.go what rules leave open, as conditions (condition.go); answer.go what that amounts to; route.go whether callers
+// know a way; words.go says it in words.
 package reach
 
 import (
@@ -19,8 +20,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/meshc/meshc/pkg/compile"
 	"github.com/meshc/meshc/pkg/model"
@@ -81,11 +82,12 @@ func Of(ctx context.Context, mesh *model.Mesh, opts Options) (*Matrix, error) {
 		return nil, err
 	}
 	t := &table{callers: callers}
-	for _, part := range answers(ctx, mesh, proxies, callers, ports, opts.Undeclared) {
-		t.add(part)
-	}
-	if err := ctx.Err(); err != nil {
+	parts, err := answers(ctx, mesh, proxies, callers, ports, opts.Undeclared)
+	if err != nil {
 		return nil, err
+	}
+	for _, part := range parts {
+		t.add(part)
 	}
 	if len(t.destinations) == 0 && len(opts.To) > 0 {
 		return nil, &UnknownName{Flag: "to", Name: strings.Join(opts.To, ", "), Why: "declares no such port (--undeclared adds those that sidecars take in all the same)"}
@@ -99,28 +101,25 @@ type proxyAnswers struct {
 	answers      [][]*Answer
 }
 
-// answers asks each proxy's configuration. Configurations are big and are dropped as soon as they have answered.
-func answers(ctx context.Context, mesh *model.Mesh, proxies []*model.Proxy, callers []*Caller, wanted func(*Destination) bool, undeclared bool) []proxyAnswers {
+// answers asks each proxy's configuration. Configurations are big and are dropped as soon as they have answered. The error is the context's.
+func answers(ctx context.Context, mesh *model.Mesh, proxies []*model.Proxy, callers []*Caller, wanted func(*Destination) bool, undeclared bool) ([]proxyAnswers, error) {
 	out := make([]proxyAnswers, len(proxies))
 	compiler := compile.New(mesh, compile.Options{Target: compile.IstioProxy})
 	clients := newClients(mesh, compiler, callers)
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(proxies)) {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(proxies) {
-					return
-				}
-				r, destinations := destinationsOf(mesh, compiler.Inbound(proxies[i]), undeclared)
-				destinations = slices.DeleteFunc(destinations, func(d *Destination) bool { return !wanted(d) })
-				out[i] = r.answers(clients, callers, destinations)
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, p := range proxies {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
 			}
+			r, destinations := destinationsOf(mesh, compiler.Inbound(p), undeclared)
+			destinations = slices.DeleteFunc(destinations, func(d *Destination) bool { return !wanted(d) })
+			out[i] = r.answers(clients, callers, destinations)
+			return nil
 		})
 	}
-	wg.Wait()
-	return out
+	return out, group.Wait()
 }
 
 func (r *destinationReader) answers(clients *clients, callers []*Caller, destinations []*Destination) proxyAnswers {
